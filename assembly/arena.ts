@@ -1,0 +1,277 @@
+/**
+ * A buddy allocator for what has no fixed size. A block of order `k` has
+ * `2 ** (ARENA_MIN_LOG2 + k)` bytes and starts at a multiple of that, seen
+ * from the base; it merges only with its buddy, whose offset differs in that
+ * one bit.
+ *
+ * Free lists are doubly linked through the first 8 bytes of the free blocks
+ * and last in, first out, so what was freed last, and is hot, goes out first.
+ * One byte for each smallest block says what starts there (0: nothing does).
+ *
+ * Merging is put off for up to PAIRS_MAX pairs of an order: a block that is
+ * freed and asked for again does not climb and fall through every order.
+ * ARENA_PAIRS counts the pairs that are owed, so that they are found, and only
+ * looked for, when something larger is wanted.
+ */
+import { invariant } from './debug';
+import {
+  Arena,
+  ARENA_HEADS,
+  ARENA_MIN_LOG2,
+  ARENA_ORDERS_MAX,
+  ARENA_PAIRS,
+  LOCK_FREE,
+} from './layout';
+import { lockAcquire, lockRelease } from './lock';
+
+/** State byte: free, with the order in the low bits; or used, likewise. */
+const BLOCK_FREE: u32 = 0x80;
+const BLOCK_USED: u32 = 0x40;
+const ORDER_MASK: u32 = 0x1f;
+/** Pairs of free buddies of one order that may wait to be merged. */
+const PAIRS_MAX: u32 = 4;
+
+/**
+ * The arena's memory starts at `base` (a multiple of 64, not 0) and has
+ * `2 ** sizeLog2` bytes; `sizeLog2` is ARENA_MIN_LOG2 to 31. `orders`: one
+ * byte for each smallest block, all zero.
+ */
+export function arenaInit(arena: usize, base: usize, sizeLog2: u32, orders: usize): void {
+  invariant(base != 0 && (base & 63) == 0);
+  invariant(sizeLog2 >= ARENA_MIN_LOG2 && sizeLog2 <= 31);
+  const record = changetype<Arena>(arena);
+  record.lock = LOCK_FREE;
+  record.base = base;
+  record.sizeLog2 = sizeLog2;
+  record.usedBytes = 0;
+  record.orders = orders;
+  record.peakBytes = 0;
+  for (let order: u32 = 0; order < ARENA_ORDERS_MAX; order++) {
+    store<u32>(arena + ARENA_HEADS + order * 4, 0);
+    store<u8>(arena + ARENA_PAIRS + order, 0);
+  }
+  pushFree(arena, record, base, sizeLog2 - ARENA_MIN_LOG2);
+}
+
+/** Address of a block of the next power of two, at least 512 bytes; 0 when there is none. */
+export function arenaAlloc(arena: usize, sizeBytes: u32): usize {
+  const record = changetype<Arena>(arena);
+  if (sizeBytes > <u32>1 << record.sizeLog2) return 0;
+  const order = orderFor(sizeBytes);
+  arenaLock(arena);
+  let found = smallestFree(arena, record, order);
+  if (found < 0 && mergeOwed(arena, record)) found = smallestFree(arena, record, order);
+  let block: usize = 0;
+  if (found >= 0) {
+    let current = <u32>found;
+    block = load<u32>(arena + ARENA_HEADS + current * 4);
+    removeFree(arena, record, block, current);
+    while (current > order) {
+      current--;
+      pushFree(arena, record, block + blockBytes(current), current);
+    }
+    setState(record, block, BLOCK_USED | order);
+    addUsed(record, blockBytes(order));
+  }
+  arenaUnlock(arena);
+  return block;
+}
+
+/** A pointer that is not an allocated block's is a bug: the debug build stops, release ignores it. */
+export function arenaFree(arena: usize, ptr: usize): void {
+  const record = changetype<Arena>(arena);
+  arenaLock(arena);
+  if (isUsed(record, ptr)) {
+    let block = ptr;
+    let order = stateOf(record, block) & ORDER_MASK;
+    record.usedBytes -= blockBytes(order);
+    setState(record, block, 0);
+    const top = record.sizeLog2 - ARENA_MIN_LOG2;
+    while (order < top) {
+      const buddy = buddyOf(record, block, order);
+      if (stateOf(record, buddy) != (BLOCK_FREE | order)) break;
+      if (load<u8>(arena + ARENA_PAIRS + order) < PAIRS_MAX) break;
+      removeFree(arena, record, buddy, order);
+      if (buddy < block) block = buddy;
+      order++;
+    }
+    pushFree(arena, record, block, order);
+  } else {
+    invariant(false);
+  }
+  arenaUnlock(arena);
+}
+
+/** Usable bytes of an allocated block; 0 if none starts at `ptr`, which may be any number. */
+export function arenaBlockBytes(arena: usize, ptr: usize): u32 {
+  const record = changetype<Arena>(arena);
+  // No lock: the byte of a used block changes only at its owner's hands.
+  return isUsed(record, ptr) ? blockBytes(stateOf(record, ptr) & ORDER_MASK) : 0;
+}
+
+/**
+ * Makes the block at `ptr` hold `sizeBytes` where it stands, if the buddies
+ * above it are free; false, and nothing changed, if not.
+ */
+export function arenaGrow(arena: usize, ptr: usize, sizeBytes: u32): bool {
+  const record = changetype<Arena>(arena);
+  if (sizeBytes > <u32>1 << record.sizeLog2) return false;
+  const wanted = orderFor(sizeBytes);
+  arenaLock(arena);
+  let grown = false;
+  if (isUsed(record, ptr)) {
+    const order = stateOf(record, ptr) & ORDER_MASK;
+    grown = wanted <= order;
+    // Only the lower block of a pair can grow in place, at each step.
+    if (!grown && ((ptr - record.base) & (blockBytes(wanted) - 1)) == 0) {
+      if (canAbsorb(record, ptr, order, wanted)) {
+        grown = true;
+      } else if (mergeOwed(arena, record)) {
+        grown = canAbsorb(record, ptr, order, wanted);
+      }
+      if (grown) {
+        for (let current = order; current < wanted; current++) {
+          removeFree(arena, record, ptr + blockBytes(current), current);
+        }
+        setState(record, ptr, BLOCK_USED | wanted);
+        addUsed(record, blockBytes(wanted) - blockBytes(order));
+      }
+    }
+  } else {
+    invariant(false);
+  }
+  arenaUnlock(arena);
+  return grown;
+}
+
+/** Bytes in allocated blocks, each counted whole. */
+export function arenaUsed(arena: usize): u32 {
+  return changetype<Arena>(arena).usedBytes;
+}
+
+function canAbsorb(record: Arena, ptr: usize, order: u32, wanted: u32): bool {
+  for (let current = order; current < wanted; current++) {
+    if (stateOf(record, ptr + blockBytes(current)) != (BLOCK_FREE | current)) return false;
+  }
+  return true;
+}
+
+/** Merges all owed pairs, bottom up; false if none was owed. */
+function mergeOwed(arena: usize, record: Arena): bool {
+  const top = record.sizeLog2 - ARENA_MIN_LOG2;
+  let merged = false;
+  for (let order: u32 = 0; order < top; order++) {
+    const pairs = arena + ARENA_PAIRS + order;
+    let block: usize = load<u32>(arena + ARENA_HEADS + order * 4);
+    while (load<u8>(pairs) != 0) {
+      invariant(block != 0);
+      const buddy = buddyOf(record, block, order);
+      let next: usize = load<u32>(block);
+      if (stateOf(record, buddy) == (BLOCK_FREE | order)) {
+        if (next == buddy) next = load<u32>(buddy);
+        removeFree(arena, record, block, order);
+        removeFree(arena, record, buddy, order);
+        pushFree(arena, record, block < buddy ? block : buddy, order + 1);
+        merged = true;
+      }
+      block = next;
+    }
+  }
+  return merged;
+}
+
+function smallestFree(arena: usize, record: Arena, order: u32): i32 {
+  const top = record.sizeLog2 - ARENA_MIN_LOG2;
+  for (let current = order; current <= top; current++) {
+    if (load<u32>(arena + ARENA_HEADS + current * 4) != 0) return current;
+  }
+  return -1;
+}
+
+/** Into the list of its order; counts the pair it makes with a free buddy. */
+function pushFree(arena: usize, record: Arena, block: usize, order: u32): void {
+  const headPtr = arena + ARENA_HEADS + order * 4;
+  const head = load<u32>(headPtr);
+  store<u32>(block, head);
+  store<u32>(block, 0, 4);
+  if (head != 0) store<u32>(head, <u32>block, 4);
+  store<u32>(headPtr, <u32>block);
+  setState(record, block, BLOCK_FREE | order);
+  countPair(arena, record, block, order, 1);
+}
+
+/** Out of the list; nothing starts at the block any more. */
+function removeFree(arena: usize, record: Arena, block: usize, order: u32): void {
+  invariant(stateOf(record, block) == (BLOCK_FREE | order));
+  const next = load<u32>(block);
+  const previous = load<u32>(block, 4);
+  if (previous != 0) store<u32>(previous, next);
+  else store<u32>(arena + ARENA_HEADS + order * 4, next);
+  if (next != 0) store<u32>(next, previous, 4);
+  setState(record, block, 0);
+  countPair(arena, record, block, order, -1);
+}
+
+// @ts-ignore: decorator
+@inline
+function countPair(arena: usize, record: Arena, block: usize, order: u32, change: i32): void {
+  if (order == record.sizeLog2 - ARENA_MIN_LOG2) return; // the whole arena has no buddy
+  if (stateOf(record, buddyOf(record, block, order)) != (BLOCK_FREE | order)) return;
+  const pairs = arena + ARENA_PAIRS + order;
+  store<u8>(pairs, <u8>(<i32>load<u8>(pairs) + change));
+}
+
+/** True if an allocated block starts at `ptr`; safe for any number. */
+function isUsed(record: Arena, ptr: usize): bool {
+  const offset = ptr - record.base;
+  if (offset >> record.sizeLog2 != 0) return false;
+  if ((offset & ((1 << ARENA_MIN_LOG2) - 1)) != 0) return false;
+  return (stateOf(record, ptr) & BLOCK_USED) != 0;
+}
+
+function addUsed(record: Arena, bytes: u32): void {
+  const used = record.usedBytes + bytes;
+  record.usedBytes = used;
+  if (used > record.peakBytes) record.peakBytes = used;
+}
+
+function orderFor(sizeBytes: u32): u32 {
+  if (sizeBytes <= <u32>1 << ARENA_MIN_LOG2) return 0;
+  return 32 - <u32>clz<u32>(sizeBytes - 1) - ARENA_MIN_LOG2;
+}
+
+// @ts-ignore: decorator
+@inline
+function blockBytes(order: u32): u32 {
+  return <u32>1 << (ARENA_MIN_LOG2 + order);
+}
+
+// @ts-ignore: decorator
+@inline
+function buddyOf(record: Arena, block: usize, order: u32): usize {
+  return record.base + ((block - record.base) ^ <usize>blockBytes(order));
+}
+
+// @ts-ignore: decorator
+@inline
+function stateOf(record: Arena, block: usize): u32 {
+  return load<u8>(record.orders + ((block - record.base) >> ARENA_MIN_LOG2));
+}
+
+// @ts-ignore: decorator
+@inline
+function setState(record: Arena, block: usize, state: u32): void {
+  store<u8>(record.orders + ((block - record.base) >> ARENA_MIN_LOG2), <u8>state);
+}
+
+// @ts-ignore: decorator
+@inline
+function arenaLock(arena: usize): void {
+  if (ASC_FEATURE_THREADS) lockAcquire(arena + offsetof<Arena>('lock'));
+}
+
+// @ts-ignore: decorator
+@inline
+function arenaUnlock(arena: usize): void {
+  if (ASC_FEATURE_THREADS) lockRelease(arena + offsetof<Arena>('lock'));
+}

@@ -1,0 +1,194 @@
+/** 'length field': an unsigned number at a fixed place says how long the frame is. */
+import {
+  Decoder,
+  ERROR_FRAME_MALFORMED,
+  ERROR_FRAME_TOO_LONG,
+  EVENT_BYTES,
+  EVENT_MESSAGE,
+  FRAMING_BIG_ENDIAN,
+  FRAMING_INCLUDES_HEADER,
+  Framing,
+} from '../layout';
+import { eventHead, writeEvent } from './event';
+import { SAFE_MAX } from './state';
+
+// Width and byte order as one number. It is a constant wherever the hot loop
+// is inlined, so each loop keeps only its own way to read the field.
+const U8: u32 = 2;
+const U16LE: u32 = 4;
+const U16BE: u32 = 5;
+const U24LE: u32 = 6;
+const U24BE: u32 = 7;
+const U32LE: u32 = 8;
+const U32BE: u32 = 9;
+const U64LE: u32 = 16;
+const U64BE: u32 = 17;
+
+// @ts-ignore: decorator
+@inline
+function shapeOf(framing: Framing): u32 {
+  const size = framing.size;
+  return size == 1 ? U8 : (size << 1) | u32((framing.flags & FRAMING_BIG_ENDIAN) != 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function readField(shape: u32, field: usize): u64 {
+  if (shape == U8) return u64(load<u8>(field));
+  if (shape == U16LE) return u64(load<u16>(field));
+  if (shape == U16BE) return u64(bswap<u16>(load<u16>(field)));
+  if (shape == U24LE) return u64(load<u16>(field)) | (u64(load<u8>(field, 2)) << 16);
+  if (shape == U24BE) return (u64(bswap<u16>(load<u16>(field))) << 8) | u64(load<u8>(field, 2));
+  if (shape == U32LE) return u64(load<u32>(field));
+  if (shape == U32BE) return u64(bswap<u32>(load<u32>(field)));
+  if (shape == U64LE) return load<u64>(field);
+  return bswap<u64>(load<u64>(field));
+}
+
+/** What the value leaves out of the frame's length; may be negative. */
+// @ts-ignore: decorator
+@inline
+function uncounted(framing: Framing): i64 {
+  const header = (framing.flags & FRAMING_INCLUDES_HEADER) != 0 ? 0 : framing.offset + framing.size;
+  return i64(framing.adjustment) + i64(header);
+}
+
+/** No frame is shorter than its own header, nor than what is stripped from it. */
+// @ts-ignore: decorator
+@inline
+function shortest(framing: Framing): u32 {
+  return max(framing.offset + framing.size, framing.strip);
+}
+
+// @ts-ignore: decorator
+@inline
+function scan(
+  shape: u32,
+  decoder: Decoder,
+  framing: Framing,
+  input: usize,
+  length: u32,
+  out: usize,
+  stop: usize,
+): usize {
+  const header: usize = framing.offset + framing.size;
+  const extra = uncounted(framing);
+  const least = u64(shortest(framing));
+  const most = u64(framing.maxFrameBytes);
+  const strip = framing.strip;
+  const offset: usize = framing.offset;
+  const head = eventHead(EVENT_MESSAGE, decoder.owner);
+  const end = input + length;
+  let at = input + decoder.consumed;
+  let cell = out;
+  while (cell < stop && end - at >= header) {
+    const value = readField(shape, at + offset);
+    if (shape >= U64LE && value > SAFE_MAX) break;
+    // A negative sum is a huge unsigned number: over every limit.
+    const frame = u64(extra + i64(value));
+    if (frame > u64(end - at) || frame > most || frame < least) break;
+    writeEvent(cell, head, at + strip, u32(frame) - strip);
+    cell += EVENT_BYTES;
+    at += usize(frame);
+  }
+  decoder.consumed = u32(at - input);
+  return cell;
+}
+
+/**
+ * Delivers the whole frames that lie in the input, and stops before the first
+ * one that is incomplete or wrong. Returns the cell after the last event.
+ */
+export function scanLengthField(
+  decoder: Decoder,
+  framing: Framing,
+  input: usize,
+  length: u32,
+  cell: usize,
+  stop: usize,
+): usize {
+  switch (shapeOf(framing)) {
+    case U8:
+      return scan(U8, decoder, framing, input, length, cell, stop);
+    case U16LE:
+      return scan(U16LE, decoder, framing, input, length, cell, stop);
+    case U16BE:
+      return scan(U16BE, decoder, framing, input, length, cell, stop);
+    case U24LE:
+      return scan(U24LE, decoder, framing, input, length, cell, stop);
+    case U24BE:
+      return scan(U24BE, decoder, framing, input, length, cell, stop);
+    case U32LE:
+      return scan(U32LE, decoder, framing, input, length, cell, stop);
+    case U32BE:
+      return scan(U32BE, decoder, framing, input, length, cell, stop);
+    case U64LE:
+      return scan(U64LE, decoder, framing, input, length, cell, stop);
+    default:
+      return scan(U64BE, decoder, framing, input, length, cell, stop);
+  }
+}
+
+/**
+ * Length of the frame that starts at `at` with `available` bytes of it there:
+ * 0 if its header is incomplete, a negative error if it cannot be one. A length
+ * that is not exact in a double cannot be skipped either, so it is an error
+ * whatever the options say.
+ */
+export function measureLengthField(framing: Framing, at: usize, available: u32): f64 {
+  if (available < framing.offset + framing.size) return 0;
+  const value = readField(shapeOf(framing), at + framing.offset);
+  if (value > SAFE_MAX) return f64(ERROR_FRAME_TOO_LONG);
+  const frame = uncounted(framing) + i64(value);
+  if (frame < i64(shortest(framing))) return f64(ERROR_FRAME_MALFORMED);
+  if (frame > i64(SAFE_MAX)) return f64(ERROR_FRAME_TOO_LONG);
+  return f64(frame);
+}
+
+/** Wire size for a message of `length` bytes, or a negative error. */
+export function sizeLengthField(framing: Framing, length: u32): i32 {
+  const frame = u64(framing.strip) + u64(length);
+  if (frame > u64(framing.maxFrameBytes)) return ERROR_FRAME_TOO_LONG;
+  if (frame < u64(shortest(framing))) return ERROR_FRAME_MALFORMED;
+  const value = i64(frame) - uncounted(framing);
+  if (value < 0) return ERROR_FRAME_MALFORMED;
+  const bits = u64(framing.size) << 3;
+  if (bits < 64 && u64(value) >> bits != 0) return ERROR_FRAME_TOO_LONG;
+  return i32(frame);
+}
+
+/** Writes the field of the frame of `frame` bytes at `out`. */
+export function writeLengthField(framing: Framing, frame: u32, out: usize): void {
+  const field = out + framing.offset;
+  const value = u64(i64(frame) - uncounted(framing));
+  switch (shapeOf(framing)) {
+    case U8:
+      store<u8>(field, u8(value));
+      break;
+    case U16LE:
+      store<u16>(field, u16(value));
+      break;
+    case U16BE:
+      store<u16>(field, bswap<u16>(u16(value)));
+      break;
+    case U24LE:
+      store<u16>(field, u16(value));
+      store<u8>(field, u8(value >> 16), 2);
+      break;
+    case U24BE:
+      store<u16>(field, bswap<u16>(u16(value >> 8)));
+      store<u8>(field, u8(value), 2);
+      break;
+    case U32LE:
+      store<u32>(field, u32(value));
+      break;
+    case U32BE:
+      store<u32>(field, bswap<u32>(u32(value)));
+      break;
+    case U64LE:
+      store<u64>(field, value);
+      break;
+    default:
+      store<u64>(field, bswap<u64>(value));
+  }
+}

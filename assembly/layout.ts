@@ -1,0 +1,573 @@
+/**
+ * Every record that lives in linear memory: its fields, their order, and the
+ * numbers that host and core exchange. This file is the one source: the build
+ * compiles it, reads offsets and constants out of the compiled module and
+ * writes the host's copy from them, so the two cannot differ.
+ *
+ * Rules: `@unmanaged` classes only; fields ordered so that natural alignment
+ * leaves no hole; sizes padded by hand to a multiple of 8. A record embedded
+ * in another one is placed by a constant (`CONNECTION_DECODER`), because a
+ * field of class type would be a pointer. Numbers of enumerations are part of
+ * the ABI: append, never renumber.
+ */
+
+// ---------------------------------------------------------------- results
+// Results >= 0 are counts, slots or bytes. Negative results are errors of the
+// closed set that `OverlappedError.code` names.
+export const ERROR_CANCELED: i32 = -1;
+export const ERROR_RESET: i32 = -2;
+export const ERROR_ABORTED: i32 = -3;
+export const ERROR_REFUSED: i32 = -4;
+export const ERROR_TIMED_OUT: i32 = -5;
+export const ERROR_UNREACHABLE: i32 = -6;
+export const ERROR_ADDRESS_IN_USE: i32 = -7;
+export const ERROR_ACCESS: i32 = -8;
+export const ERROR_NO_BUFFERS: i32 = -9;
+export const ERROR_BROKEN_PIPE: i32 = -10;
+export const ERROR_FRAME_TOO_LONG: i32 = -11;
+export const ERROR_FRAME_MALFORMED: i32 = -12;
+export const ERROR_FRAME_TRUNCATED: i32 = -13;
+export const ERROR_DUPLICATE_SEQUENCE: i32 = -14;
+export const ERROR_STALE_TOKEN: i32 = -15;
+export const ERROR_NOT_SUPPORTED: i32 = -16;
+export const ERROR_UNKNOWN: i32 = -17;
+export const ERROR_OUT_OF_WINDOW: i32 = -18;
+export const ERROR_INVALID_OPTION: i32 = -19;
+export const ERROR_CLOSED: i32 = -20;
+export const ERROR_MESSAGE_MALFORMED: i32 = -21;
+
+/** "Nothing there (yet)": not an error, and not a slot. */
+export const NOTHING: i32 = -100;
+
+// ---------------------------------------------------------------- tokens
+/** A token is `generation * 2^20 + slot`: an integer below 2^52, exact in a double. */
+export const TOKEN_SLOT_BITS: u32 = 20;
+export const POOL_CAPACITY_MAX: u32 = 1 << 20;
+
+/** In `PoolLink.next`: the slot is handed out. */
+export const LINK_IN_USE: u32 = 0xffffffff;
+/** In `PoolLink.next`: the end of the free list. */
+export const LINK_END: u32 = 0xfffffffe;
+
+/** A pool of fixed-size slots with generations. */
+@unmanaged
+export class Pool {
+  /** Free-list head: slot in the low half, a tag against ABA in the high half. */
+  head: u64;
+  /** Address of `capacity` PoolLinks. */
+  links: usize;
+  /** Address of slot 0. */
+  slots: usize;
+  /** Bytes from one slot to the next. */
+  stride: u32;
+  capacity: u32;
+  /** Slots below this number have been handed out at least once; the rest was never touched. */
+  fresh: u32;
+  inUse: u32;
+}
+
+@unmanaged
+export class PoolLink {
+  next: u32;
+  generation: u32;
+}
+
+// ---------------------------------------------------------------- locks
+/** Futex states of a lock word (one i32). */
+export const LOCK_FREE: i32 = 0;
+export const LOCK_HELD: i32 = 1;
+export const LOCK_CONTENDED: i32 = 2;
+/** Bytes from one lock of a stripe set to the next: a cache line each. */
+export const LOCK_STRIDE: u32 = 64;
+
+// ---------------------------------------------------------------- order
+/** The in-order store: a power-of-two window indexed by `sequence & mask` (R3). */
+@unmanaged
+export class InOrderStore {
+  lock: i32;
+  /** The number that may be processed next. */
+  next: u32;
+  mask: u32;
+  /** 1 while the holder of number `next` processes it (R4). */
+  processing: u32;
+  stored: u32;
+  /** Address of `mask + 1` values of 4 bytes; NOTHING marks an empty place. */
+  values: usize;
+}
+
+/** Sequence numbers of one kind of operation on one connection (R1). */
+@unmanaged
+export class Sequencer {
+  next: u32;
+  reserved: u32;
+}
+
+// ---------------------------------------------------------------- arena
+export const ARENA_ORDERS_MAX: u32 = 24;
+/** log2 of the smallest block. */
+export const ARENA_MIN_LOG2: u32 = 9;
+
+/** A buddy allocator for what has no fixed size: spanning frames, send chunks, datagrams. */
+@unmanaged
+export class Arena {
+  lock: i32;
+  base: usize;
+  /** log2 of the arena's size in bytes. */
+  sizeLog2: u32;
+  usedBytes: u32;
+  /** Address of one byte for each smallest block: order and state of the block that starts there. */
+  orders: usize;
+  peakBytes: u32;
+  // ARENA_ORDERS_MAX free-list heads (u32 each) follow: ARENA_HEADS; then one
+  // byte each that counts pairs of free buddies not yet merged: ARENA_PAIRS.
+}
+export const ARENA_HEADS: u32 = 24;
+export const ARENA_PAIRS: u32 = 120;
+export const ARENA_BYTES: u32 = 144;
+
+// ---------------------------------------------------------------- completion queue
+export const COMPLETION_MORE: u32 = 1; // further completions with this token follow
+export const COMPLETION_BUFFER: u32 = 2; // `buffer` names a receive buffer that the backend took
+
+/** One completion: what a backend reports. 32 bytes. */
+@unmanaged
+export class Completion {
+  /** The cell's turn in the bounded queue; not the business of a backend. */
+  ticket: u32;
+  flags: u32;
+  token: f64;
+  /** Bytes, a handle, or a negative error. */
+  result: i32;
+  /** Slot of the receive buffer, or NOTHING. */
+  buffer: i32;
+  /** The system's own error number, 0 if none. */
+  systemError: i32;
+  reserved: i32;
+}
+export const COMPLETION_BYTES: u32 = 32;
+
+/** Bounded queue, many producers, many consumers. Positions keep to a cache line each. */
+@unmanaged
+export class CompletionQueue {
+  cells: usize;
+  mask: u32;
+  closed: u32;
+  /** Consumers asleep. */
+  sleepers: i32;
+  /** Futex word: counts the posts that somebody may have slept through. */
+  posts: i32;
+  /** 1: a wake waits for a consumer to take it. */
+  waking: i32;
+  // QUEUE_ENQUEUE (u64: position, and QUEUE_CLOSED above it) and QUEUE_DEQUEUE
+  // (u32) follow on lines of their own.
+}
+export const QUEUE_ENQUEUE: u32 = 64;
+export const QUEUE_DEQUEUE: u32 = 128;
+export const QUEUE_BYTES: u32 = 192;
+
+// ---------------------------------------------------------------- framing
+export const FRAMING_RAW: u32 = 0;
+export const FRAMING_LENGTH_FIELD: u32 = 1;
+export const FRAMING_VARINT: u32 = 2;
+export const FRAMING_DELIMITER: u32 = 3;
+export const FRAMING_LINE: u32 = 4;
+export const FRAMING_FIXED: u32 = 5;
+
+export const FRAMING_BIG_ENDIAN: u32 = 1;
+export const FRAMING_INCLUDES_HEADER: u32 = 2;
+export const FRAMING_FAIL_FAST: u32 = 4;
+export const FRAMING_DISCARD_OVERSIZE: u32 = 8;
+export const FRAMING_DELIVER_UNTERMINATED: u32 = 16;
+export const FRAMING_STRIP_DELIMITER: u32 = 32;
+/** varint: deliver the whole frame, prefix included. */
+export const FRAMING_KEEP_HEADER: u32 = 64;
+
+/** How bytes become frames: immutable once written by the host, shared by every connection of a listener. */
+@unmanaged
+export class Framing {
+  kind: u32;
+  flags: u32;
+  /** Bytes before the length field or varint. */
+  offset: u32;
+  /** Bytes of the length field: 1, 2, 3, 4, 8. fixed: the frame's length. delimiter: the longest delimiter's length. */
+  size: u32;
+  adjustment: i32;
+  /** Bytes that leave the front before delivery. */
+  strip: u32;
+  /** Largest frame on the wire, header and delimiter included. */
+  maxFrameBytes: u32;
+  /** varint: most bytes of the prefix. */
+  maxBytes: u32;
+  /** Address of `delimiterCount` FramingDelimiters. */
+  delimiters: usize;
+  delimiterCount: u32;
+}
+export const FRAMING_BYTES: u32 = 40;
+
+@unmanaged
+export class FramingDelimiter {
+  /** Address of the delimiter's bytes. */
+  bytes: usize;
+  length: u32;
+}
+export const FRAMING_DELIMITER_BYTES: u32 = 8;
+
+/** What several decoders on one thread share: where memory comes from and what waits to be freed. */
+@unmanaged
+export class DecodeContext {
+  arena: usize;
+  /** Chain of assembly blocks whose frames were delivered; freed by `decodeReclaim`. */
+  released: usize;
+}
+export const DECODE_CONTEXT_BYTES: u32 = 8;
+
+/** One connection's decoder. All zero but `framing` and `owner` is a fresh one. */
+@unmanaged
+export class Decoder {
+  framing: usize;
+  /** Written into `Event.connection` of each frame. */
+  owner: i32;
+  /** Negative error once the stream is broken; nothing is decoded after. */
+  error: i32;
+  /** Bytes of the last input that were taken. */
+  consumed: u32;
+  /** Assembly block of a frame that spans inputs, or 0. */
+  assembly: usize;
+  assemblyLength: u32;
+  /** Length of the frame on the wire once known, else 0. */
+  frameLength: u32;
+  /** Bytes of an oversized frame still to be skipped (f64: up to 2^53). */
+  skip: f64;
+  /** Decoder's own state between inputs. */
+  phase: u32;
+  /** Bytes copied into assembly blocks so far (wraps): frames that lie in one input add none. */
+  copied: u32;
+  reserved0: u32;
+  reserved1: u32;
+}
+export const DECODER_BYTES: u32 = 56;
+
+// ---------------------------------------------------------------- events
+export const EVENT_MESSAGE: u32 = 1; // offset, length of the message
+export const EVENT_OVERSIZE: u32 = 2; // a frame was too long and is skipped; length: as announced, at most 2^32 - 1
+export const EVENT_OPEN: u32 = 3; // a connection was accepted or connected
+export const EVENT_END: u32 = 4; // the peer's side ended
+export const EVENT_DRAIN: u32 = 5; // the send queue fell below its mark
+export const EVENT_CLOSE: u32 = 6; // last event of a connection; offset: error (0 = clean), length: the system's error
+export const EVENT_ERROR: u32 = 7; // offset: error, length: the system's error; the connection closes
+export const EVENT_DATAGRAM: u32 = 8; // offset, length of the payload; the address stands ADDRESS_BYTES before offset
+export const EVENT_RESULT: u32 = 9; // completion of a host operation; connection: its slot, offset: result, length: the system's error
+export const EVENT_DATAGRAM_ERROR: u32 = 10; // offset: error, length: the system's error; the socket goes on
+
+/** What a turn leaves for the host. 16 bytes. */
+@unmanaged
+export class Event {
+  kind: u32;
+  connection: i32;
+  offset: u32;
+  length: u32;
+}
+export const EVENT_BYTES: u32 = 16;
+
+// ---------------------------------------------------------------- operations
+export const OPERATION_LISTEN: u32 = 1;
+export const OPERATION_ACCEPT: u32 = 2;
+export const OPERATION_CONNECT: u32 = 3;
+export const OPERATION_RECEIVE: u32 = 4;
+export const OPERATION_SEND: u32 = 5;
+export const OPERATION_RECEIVE_FROM: u32 = 6;
+export const OPERATION_SEND_TO: u32 = 7;
+export const OPERATION_SHUTDOWN: u32 = 8;
+export const OPERATION_CANCEL: u32 = 9;
+export const OPERATION_CLOSE: u32 = 10;
+export const OPERATION_POST: u32 = 11;
+
+/** `Submission.flags` of a close: reset the connection instead of ending it. */
+export const CLOSE_RESET: u32 = 1;
+
+/** An address in linear memory: family (4 or 6), port, scope, 16 bytes of IP (IPv4 in the first four). */
+@unmanaged
+export class Address {
+  family: u16;
+  port: u16;
+  scope: u32;
+  ip0: u64;
+  ip1: u64;
+}
+export const ADDRESS_BYTES: u32 = 24;
+
+/**
+ * Per-operation data (R19). An OVERLAPPED stands first, so that the address a
+ * completion port reports is the record's own; its WSABUF and out-parameters
+ * follow, because the kernel may write them until the packet is dequeued.
+ */
+@unmanaged
+export class Operation {
+  internal: u64;
+  internalHigh: u64;
+  overlappedOffset: u32;
+  overlappedOffsetHigh: u32;
+  event: u64;
+  bufferLength: u32;
+  bufferPadding: u32;
+  bufferAddress: u64;
+  bytes: u32;
+  flags: u32;
+  token: f64;
+  kind: u32;
+  /** Number within its kind on its connection. */
+  sequence: u32;
+  /** Slot of the connection, or NOTHING. */
+  connection: i32;
+  /** Slot of the lent receive buffer, or NOTHING. */
+  buffer: i32;
+  /** The lent range. */
+  offset: u32;
+  length: u32;
+  /** Bytes done (send) or received (receive, once completed). */
+  transferred: u32;
+  /** Next operation in a list of the core, as slot, or NOTHING. */
+  next: i32;
+  result: i32;
+  systemError: i32;
+  /** Length of the sockaddr below. */
+  addressLength: i32;
+  /** Send: address of the chunk the range lies in. */
+  chunk: usize;
+  // OPERATION_SOCKADDR follows: room for a sockaddr_storage.
+}
+export const OPERATION_SOCKADDR: u32 = 112;
+export const OPERATION_BYTES: u32 = 256;
+
+/** What a backend is asked to do. 32 bytes. */
+@unmanaged
+export class Submission {
+  kind: u32;
+  handle: i32;
+  token: f64;
+  offset: u32;
+  length: u32;
+  /** close: CLOSE_*; cancel: 0. */
+  flags: u32;
+  /** Slot of the operation's record. */
+  operation: i32;
+}
+export const SUBMISSION_BYTES: u32 = 32;
+
+// ---------------------------------------------------------------- the loop
+/** A receive buffer between its completion and its release. */
+@unmanaged
+export class BufferLink {
+  /** Next buffer of the same list, as slot, or NOTHING. */
+  next: i32;
+  /** First byte not yet decoded, from the buffer's front. */
+  start: u32;
+  /** End of the received bytes, from the buffer's front. */
+  end: u32;
+  reserved: u32;
+}
+export const BUFFER_LINK_BYTES: u32 = 16;
+
+/** Bytes waiting to be sent, or being sent: a block of the arena with this header. */
+@unmanaged
+export class SendChunk {
+  next: usize;
+  /** Addresses: bytes are in [header end, end); those before `submitted` have been submitted. */
+  submitted: usize;
+  end: usize;
+  /** End of the block. */
+  limit: usize;
+  /** Operations in flight on this chunk. */
+  pending: u32;
+  reserved0: u32;
+  reserved1: u32;
+  reserved2: u32;
+}
+export const SEND_CHUNK_HEADER: u32 = 32;
+
+export const PROFILE_READ_ORDER: u32 = 1;
+export const PROFILE_WRITE_ORDER: u32 = 2;
+export const PROFILE_EAGER_READ: u32 = 4;
+export const PROFILE_ALLOW_HALF_OPEN: u32 = 8;
+
+/** What the connections of one listener have in common; written by the host. */
+@unmanaged
+export class Profile {
+  framing: usize;
+  flags: u32;
+  receiveDepth: u32;
+  sendDepth: u32;
+  /** Bytes lent to one receive, at most a receive buffer. */
+  receiveBytes: u32;
+  highWaterMarkBytes: u32;
+  maxQueuedBytes: u32;
+  idleTimeoutMs: u32;
+  firstMessageTimeoutMs: u32;
+  closeTimeoutMs: u32;
+  /** Listener: most connections open at once, 0 = no limit of its own. */
+  maxConnections: u32;
+  /** Log2 of the first send chunk of a burst. */
+  chunkLog2: u32;
+  reserved: u32;
+}
+export const PROFILE_BYTES: u32 = 56;
+
+export const CONNECTION_STREAM: u32 = 1;
+export const CONNECTION_LISTENER: u32 = 2;
+export const CONNECTION_DATAGRAM: u32 = 3;
+
+export const STATE_OPENING: u32 = 1; // connect, listen or bind is pending
+export const STATE_OPEN: u32 = 2;
+export const STATE_ENDING: u32 = 4; // no more sends are taken; shut down once all is sent
+export const STATE_SHUTDOWN_SUBMITTED: u32 = 8;
+export const STATE_SEND_DOWN: u32 = 16;
+export const STATE_RECEIVE_ENDED: u32 = 32; // no more bytes will come
+export const STATE_RECEIVE_FINISHED: u32 = 64; // ... and all that came has been handled
+export const STATE_PAUSED: u32 = 128;
+export const STATE_DISCARD: u32 = 256; // received bytes are dropped
+export const STATE_RESET: u32 = 512; // close by reset
+export const STATE_CLOSE_SUBMITTED: u32 = 1024;
+export const STATE_FAILED: u32 = 2048; // `error` holds why; reported after what came before it
+export const STATE_FAIL_REPORTED: u32 = 4096;
+export const STATE_BLOCKED: u32 = 8192; // send said "no more for now"; a DRAIN event is owed
+export const STATE_READY: u32 = 16384; // in the worker's ready list
+export const STATE_DIRTY: u32 = 32768; // in the worker's dirty list
+export const STATE_CANCEL_SUBMITTED: u32 = 65536;
+export const STATE_CLOSING: u32 = 131072; // ends in close once both sides are done
+export const STATE_GOT_MESSAGE: u32 = 262144;
+export const STATE_CLOSED: u32 = 524288; // the CLOSE event is out; the slot is about to be released
+export const STATE_HELD: u32 = 2097152; // no more bytes are taken from the system; what came is delivered
+export const STATE_TRUNCATABLE: u32 = 1048576; // the stream's end has not been shown to the decoder yet
+
+/** Per-handle data (R19). CONNECTION_DECODER and the two in-order stores follow, then their windows. */
+@unmanaged
+export class Connection {
+  token: f64;
+  bytesReceived: f64;
+  bytesSent: f64;
+  messagesReceived: f64;
+  messagesSent: f64;
+  /** Token of the armed receive, accept or connect: what a cancel names. */
+  armedToken: f64;
+  handle: i32;
+  kind: u32;
+  state: u32;
+  profile: usize;
+  /** Next connection in the worker's list of closed ones, or NOTHING. */
+  nextClosed: i32;
+  error: i32;
+  systemError: i32;
+  /** Operations in flight, of every kind. */
+  operations: u32;
+  receives: u32;
+  sends: u32;
+  /** Received buffers not yet decoded, in order. */
+  pendingHead: i32;
+  pendingTail: i32;
+  nextReady: i32;
+  nextDirty: i32;
+  activityMs: u32;
+  openedMs: u32;
+  closingMs: u32;
+  queueHead: usize;
+  queueTail: usize;
+  /** Chunk whose bytes are submitted next. */
+  queueSubmit: usize;
+  queuedBytes: u32;
+  chunkLog2: u32;
+  readSequence: u32;
+  writeSequence: u32;
+  /** Listener: connections accepted and not yet closed. */
+  accepted: u32;
+  reserved: u32;
+  /** Token of the listener it came from, or 0. */
+  listenerToken: f64;
+}
+export const CONNECTION_DECODER: u32 = 160;
+export const CONNECTION_READ_STORE: u32 = 216;
+export const CONNECTION_WRITE_STORE: u32 = 240;
+/** Where the windows of the two stores begin. */
+export const CONNECTION_WINDOWS: u32 = 264;
+
+/** The backend selects receive buffers itself (see `Limits.selectsBuffers`). */
+export const PORT_SELECTS_BUFFERS: u32 = 1;
+
+/** What all workers of one port share. Written by the host before the first turn. */
+@unmanaged
+export class Port {
+  completions: usize;
+  operations: usize;
+  connections: usize;
+  buffers: usize;
+  /** Address of one BufferLink for each receive buffer. */
+  bufferLinks: usize;
+  arena: usize;
+  flags: u32;
+  maxTransferBytes: u32;
+  bufferBytes: u32;
+  readWindowLog2: u32;
+  writeWindowLog2: u32;
+  /** Coarse clock in milliseconds, set by the host each turn. */
+  nowMs: u32;
+  // Counters, exact below 2^53.
+  completed: f64;
+  /** Completions whose token names nothing any more. */
+  stale: f64;
+  /** Completions that came after their connection was told to close. */
+  late: f64;
+  /** Connections closed at once because no record was free. */
+  rejected: f64;
+  accepted: f64;
+  connected: f64;
+  closed: f64;
+  failed: f64;
+  oversize: f64;
+  timeouts: f64;
+  /** Receives that found no buffer free. */
+  starved: f64;
+  datagramsReceived: f64;
+  datagramsSent: f64;
+  submitted: f64;
+  turns: f64;
+}
+export const PORT_BYTES: u32 = 168;
+
+/** One message to send: written by the host's batch path, read by `sendList`. 12 bytes. */
+@unmanaged
+export class Reply {
+  connection: i32;
+  offset: u32;
+  length: u32;
+}
+export const REPLY_BYTES: u32 = 12;
+
+/** One thread at work on a port. */
+@unmanaged
+export class Worker {
+  port: usize;
+  /** Address of `eventCapacity` Events; the turn fills them from the front. */
+  events: usize;
+  eventCapacity: u32;
+  eventCount: u32;
+  submissions: usize;
+  submissionCapacity: u32;
+  submissionCount: u32;
+  replies: usize;
+  replyCapacity: u32;
+  /** Where a completion is copied to when it leaves the queue. */
+  scratch: usize;
+  readyHead: i32;
+  readyTail: i32;
+  dirtyHead: i32;
+  dirtyTail: i32;
+  /** Buffers whose messages were handed out in this turn. */
+  releaseHead: i32;
+  /** Connections whose CLOSE event was handed out in this turn. */
+  closedHead: i32;
+  /** 1 if the turn stopped with work left. */
+  more: u32;
+  reserved: u32;
+  // DecodeContext follows: WORKER_DECODE_CONTEXT.
+}
+export const WORKER_DECODE_CONTEXT: u32 = 72;
+export const WORKER_BYTES: u32 = 80;

@@ -1,0 +1,155 @@
+/** Operations and submissions: the two ends of the lending of memory to a backend. */
+import { invariant } from './debug';
+import {
+  Connection,
+  ERROR_NO_BUFFERS,
+  NOTHING,
+  OPERATION_POST,
+  Operation,
+  Port,
+  STATE_DIRTY,
+  STATE_READY,
+  SUBMISSION_BYTES,
+  Submission,
+  Worker,
+} from './layout';
+import { poolAcquire, poolAddress, poolRelease, poolToken } from './pool';
+
+@inline
+export function portOf(worker: Worker): Port {
+  return changetype<Port>(worker.port);
+}
+
+@inline
+export function connectionAt(port: Port, slot: i32): Connection {
+  return changetype<Connection>(poolAddress(port.connections, slot));
+}
+
+@inline
+export function operationAt(port: Port, slot: i32): Operation {
+  return changetype<Operation>(poolAddress(port.operations, slot));
+}
+
+/**
+ * Takes an operation record for `connection` (a slot, or NOTHING). Its token is
+ * valid until `operationEnd`. Returns the record's slot, or ERROR_NO_BUFFERS.
+ */
+export function operationBegin(port: Port, kind: u32, connection: i32): i32 {
+  const slot = poolAcquire(port.operations);
+  if (slot < 0) return ERROR_NO_BUFFERS;
+  const operation = operationAt(port, slot);
+  operation.token = poolToken(port.operations, slot);
+  operation.kind = kind;
+  operation.connection = connection;
+  operation.buffer = NOTHING;
+  operation.offset = 0;
+  operation.length = 0;
+  operation.transferred = 0;
+  operation.next = NOTHING;
+  operation.chunk = 0;
+  if (connection >= 0) connectionAt(port, connection).operations++;
+  return slot;
+}
+
+export function operationEnd(port: Port, slot: i32): void {
+  const connection = operationAt(port, slot).connection;
+  if (connection >= 0) {
+    const record = connectionAt(port, connection);
+    invariant(record.operations > 0);
+    record.operations--;
+  }
+  const released = poolRelease(port.operations, slot);
+  invariant(released == 0);
+}
+
+/**
+ * For operations that carry what the core does not know (endpoints): begins one
+ * on behalf of the host. Returns its token, or a negative error.
+ */
+export function operationStart(workerPointer: usize, kind: u32, connection: i32): f64 {
+  const port = portOf(changetype<Worker>(workerPointer));
+  const slot = operationBegin(port, kind, connection);
+  if (slot < 0) return <f64>slot;
+  const operation = operationAt(port, slot);
+  if (connection >= 0 && kind != OPERATION_POST) {
+    connectionAt(port, connection).armedToken = operation.token;
+  }
+  return operation.token;
+}
+
+/** True while `count` more submissions fit before the host has to take them. */
+@inline
+export function submissionRoom(worker: Worker, count: u32): bool {
+  return worker.submissionCount + count <= worker.submissionCapacity;
+}
+
+export function submit(
+  worker: Worker,
+  kind: u32,
+  handle: i32,
+  token: f64,
+  operation: i32,
+  offset: usize,
+  length: u32,
+  flags: u32,
+): void {
+  invariant(submissionRoom(worker, 1));
+  const entry = changetype<Submission>(
+    worker.submissions + <usize>worker.submissionCount * SUBMISSION_BYTES,
+  );
+  entry.kind = kind;
+  entry.handle = handle;
+  entry.token = token;
+  entry.operation = operation;
+  entry.offset = <u32>offset;
+  entry.length = length;
+  entry.flags = flags;
+  worker.submissionCount++;
+  portOf(worker).submitted += 1;
+}
+
+/** Puts a connection at the end of the list of those that may have something to submit. */
+export function markDirty(worker: Worker, slot: i32): void {
+  const port = portOf(worker);
+  const connection = connectionAt(port, slot);
+  if (connection.state & STATE_DIRTY) return;
+  connection.state |= STATE_DIRTY;
+  connection.nextDirty = NOTHING;
+  if (worker.dirtyTail >= 0) connectionAt(port, worker.dirtyTail).nextDirty = slot;
+  else worker.dirtyHead = slot;
+  worker.dirtyTail = slot;
+}
+
+/** Puts a connection at the end of the list of those with something to decode or report. */
+export function markReady(worker: Worker, slot: i32): void {
+  const port = portOf(worker);
+  const connection = connectionAt(port, slot);
+  if (connection.state & STATE_READY) return;
+  connection.state |= STATE_READY;
+  connection.nextReady = NOTHING;
+  if (worker.readyTail >= 0) connectionAt(port, worker.readyTail).nextReady = slot;
+  else worker.readyHead = slot;
+  worker.readyTail = slot;
+}
+
+/** Takes the first ready connection off its list: its slot, or NOTHING. */
+export function takeReady(worker: Worker): i32 {
+  const slot = worker.readyHead;
+  if (slot < 0) return NOTHING;
+  const connection = connectionAt(portOf(worker), slot);
+  worker.readyHead = connection.nextReady;
+  if (worker.readyHead < 0) worker.readyTail = NOTHING;
+  connection.state &= ~STATE_READY;
+  return slot;
+}
+
+/** Takes the first dirty connection off its list: its slot, or NOTHING. */
+export function takeDirty(worker: Worker): i32 {
+  const slot = worker.dirtyHead;
+  if (slot < 0) return NOTHING;
+  const connection = connectionAt(portOf(worker), slot);
+  worker.dirtyHead = connection.nextDirty;
+  if (worker.dirtyHead < 0) worker.dirtyTail = NOTHING;
+  connection.state &= ~STATE_DIRTY;
+  return slot;
+}

@@ -1,0 +1,208 @@
+/**
+ * The receiving side of a stream: received buffers are put in order (R3), wait
+ * in the connection's list, and are decoded into events as far as the ring has
+ * room. A buffer is released once its events have been dispatched.
+ */
+import { invariant } from './debug';
+import { decode, decodeEnd } from './frame/decode';
+import {
+  BUFFER_LINK_BYTES,
+  BufferLink,
+  COMPLETION_BUFFER,
+  CONNECTION_DECODER,
+  Connection,
+  Decoder,
+  EVENT_BYTES,
+  EVENT_OVERSIZE,
+  Event,
+  FRAMING_DISCARD_OVERSIZE,
+  Framing,
+  NOTHING,
+  OPERATION_RECEIVE,
+  PORT_SELECTS_BUFFERS,
+  Pool,
+  Port,
+  Profile,
+  STATE_DISCARD,
+  STATE_GOT_MESSAGE,
+  STATE_PAUSED,
+  STATE_FAILED,
+  STATE_TRUNCATABLE,
+  WORKER_DECODE_CONTEXT,
+  Worker,
+} from './layout';
+import { operationAt, operationBegin, portOf, submissionRoom, submit } from './operation';
+import { poolAcquire, poolAddress, poolInUse, poolRelease } from './pool';
+
+@inline
+export function bufferLink(port: Port, slot: i32): BufferLink {
+  return changetype<BufferLink>(port.bufferLinks + <usize>slot * BUFFER_LINK_BYTES);
+}
+
+@inline
+export function decoderOf(connection: Connection): Decoder {
+  return changetype<Decoder>(changetype<usize>(connection) + CONNECTION_DECODER);
+}
+
+/** Takes a receive buffer on behalf of a backend. Its slot, or ERROR_NO_BUFFERS. */
+export function bufferTake(workerPointer: usize): i32 {
+  return poolAcquire(portOf(changetype<Worker>(workerPointer)).buffers);
+}
+
+/** Gives a buffer back at once. */
+export function bufferReturn(workerPointer: usize, slot: i32): i32 {
+  return poolRelease(portOf(changetype<Worker>(workerPointer)).buffers, slot);
+}
+
+/** Puts a received buffer at the end of the connection's list. */
+export function appendPending(port: Port, connection: Connection, buffer: i32, bytes: u32): void {
+  const link = bufferLink(port, buffer);
+  link.next = NOTHING;
+  link.start = 0;
+  link.end = bytes;
+  if (connection.pendingTail >= 0) bufferLink(port, connection.pendingTail).next = buffer;
+  else connection.pendingHead = buffer;
+  connection.pendingTail = buffer;
+}
+
+function takePending(port: Port, connection: Connection): i32 {
+  const buffer = connection.pendingHead;
+  connection.pendingHead = bufferLink(port, buffer).next;
+  if (connection.pendingHead < 0) connection.pendingTail = NOTHING;
+  return buffer;
+}
+
+export function dropPending(port: Port, connection: Connection): void {
+  while (connection.pendingHead >= 0) poolRelease(port.buffers, takePending(port, connection));
+}
+
+/**
+ * Decodes what the connection has, as far as the event ring has room.
+ * @returns true when nothing is left to decode; false when the ring is full or
+ *          the connection is paused
+ */
+export function decodePending(worker: Worker, slot: i32, connection: Connection): bool {
+  const port = portOf(worker);
+  const decoder = decoderOf(connection);
+  const context = changetype<usize>(worker) + WORKER_DECODE_CONTEXT;
+  while (connection.pendingHead >= 0) {
+    if (connection.state & STATE_DISCARD || decoder.error != 0) {
+      dropPending(port, connection);
+      return true;
+    }
+    // A failed connection delivers what it has, paused or not: nothing more comes.
+    if ((connection.state & STATE_PAUSED) != 0 && (connection.state & STATE_FAILED) == 0) {
+      return false;
+    }
+    const room = worker.eventCapacity - worker.eventCount;
+    if (room == 0) return false;
+    const buffer = connection.pendingHead;
+    const link = bufferLink(port, buffer);
+    const input = poolAddress(port.buffers, buffer) + link.start;
+    const count = decode(
+      context,
+      changetype<usize>(decoder),
+      input,
+      link.end - link.start,
+      worker.events + <usize>worker.eventCount * EVENT_BYTES,
+      room,
+    );
+    if (count > 0) countMessages(worker, connection, count);
+    link.start += decoder.consumed;
+    invariant(link.start <= link.end);
+    if (link.start < link.end && decoder.error == 0) return false;
+    takePending(port, connection);
+    link.next = worker.releaseHead;
+    worker.releaseHead = buffer;
+  }
+  return true;
+}
+
+/** The stream has ended and everything before was decoded: what does the decoder say to that? */
+export function decodeStreamEnd(worker: Worker, connection: Connection): bool {
+  if ((connection.state & STATE_TRUNCATABLE) == 0) return true;
+  const room = worker.eventCapacity - worker.eventCount;
+  if (room == 0) return false;
+  connection.state &= ~STATE_TRUNCATABLE;
+  const decoder = decoderOf(connection);
+  if (connection.state & STATE_DISCARD || decoder.error != 0) return true;
+  const count = decodeEnd(
+    changetype<usize>(worker) + WORKER_DECODE_CONTEXT,
+    changetype<usize>(decoder),
+    worker.events + <usize>worker.eventCount * EVENT_BYTES,
+    room,
+  );
+  if (count > 0) countMessages(worker, connection, count);
+  return true;
+}
+
+function countMessages(worker: Worker, connection: Connection, count: i32): void {
+  let messages = count;
+  const framing = changetype<Framing>(changetype<Profile>(connection.profile).framing);
+  if (framing.flags & FRAMING_DISCARD_OVERSIZE) {
+    const first = worker.events + <usize>worker.eventCount * EVENT_BYTES;
+    for (let index = 0; index < count; index++) {
+      if (changetype<Event>(first + <usize>index * EVENT_BYTES).kind == EVENT_OVERSIZE) {
+        portOf(worker).oversize += 1;
+        messages--;
+      }
+    }
+  }
+  connection.messagesReceived += <f64>messages;
+  if (messages > 0) connection.state |= STATE_GOT_MESSAGE;
+  worker.eventCount += <u32>count;
+}
+
+/**
+ * Keeps as many receives pending as the profile asks for.
+ * @returns false if one had to wait for a record, a buffer or the ring
+ */
+export function armReceives(worker: Worker, slot: i32, connection: Connection): bool {
+  const port = portOf(worker);
+  const profile = changetype<Profile>(connection.profile);
+  const selects = (port.flags & PORT_SELECTS_BUFFERS) != 0;
+  const depth: u32 = selects ? 1 : profile.receiveDepth;
+  while (connection.receives < depth) {
+    if (!submissionRoom(worker, 1)) return false;
+    let buffer = NOTHING;
+    if (selects) {
+      // Arming with no buffer free would fail at once, again and again.
+      if (poolInUse(port.buffers) >= changetype<Pool>(port.buffers).capacity) return false;
+    } else {
+      buffer = poolAcquire(port.buffers);
+      if (buffer < 0) {
+        port.starved += 1;
+        return false;
+      }
+    }
+    const operationSlot = operationBegin(port, OPERATION_RECEIVE, slot);
+    if (operationSlot < 0) {
+      if (buffer >= 0) poolRelease(port.buffers, buffer);
+      return false;
+    }
+    const operation = operationAt(port, operationSlot);
+    operation.sequence = connection.readSequence++;
+    operation.buffer = buffer;
+    operation.offset = selects ? 0 : <u32>poolAddress(port.buffers, buffer);
+    operation.length = selects ? 0 : profile.receiveBytes;
+    connection.armedToken = operation.token;
+    connection.receives++;
+    submit(
+      worker,
+      OPERATION_RECEIVE,
+      connection.handle,
+      operation.token,
+      operationSlot,
+      operation.offset,
+      operation.length,
+      0,
+    );
+  }
+  return true;
+}
+
+/** Gives back what a completion carries that nobody wants any more. */
+export function dropCompletionBuffer(port: Port, flags: u32, buffer: i32): void {
+  if (flags & COMPLETION_BUFFER && buffer >= 0) poolRelease(port.buffers, buffer);
+}
+

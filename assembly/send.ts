@@ -1,0 +1,285 @@
+/**
+ * The send queue of a connection (R21): what one turn sends is appended to a
+ * chunk and goes out as one operation; what a partial send left is sent again.
+ */
+import { arenaAlloc, arenaBlockBytes, arenaFree } from './arena';
+import { invariant } from './debug';
+import { encode, encodedBytes } from './frame/encode';
+import {
+  Connection,
+  ERROR_CLOSED,
+  ERROR_NO_BUFFERS,
+  FRAMING_RAW,
+  Framing,
+  OPERATION_SEND,
+  Operation,
+  Port,
+  Profile,
+  REPLY_BYTES,
+  Reply,
+  SEND_CHUNK_HEADER,
+  STATE_BLOCKED,
+  STATE_CLOSE_SUBMITTED,
+  STATE_CLOSED,
+  STATE_ENDING,
+  STATE_OPEN,
+  STATE_RESET,
+  SendChunk,
+  Worker,
+} from './layout';
+import {
+  connectionAt,
+  markDirty,
+  operationAt,
+  operationBegin,
+  portOf,
+  submissionRoom,
+  submit,
+} from './operation';
+
+/** Chunks grow with a burst up to this size; larger ones are made for a message that needs it. */
+const CHUNK_MAX_LOG2: u32 = 16;
+
+const UNSENDABLE: u32 =
+  STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
+
+/**
+ * Contiguous room for `bytes` more bytes at the end of the queue, counted as
+ * queued; the caller fills it before anything else happens. 0 when the arena is
+ * exhausted.
+ */
+export function queueRoom(port: Port, connection: Connection, bytes: u32): usize {
+  const tail = changetype<SendChunk>(connection.queueTail);
+  if (connection.queueTail != 0 && tail.limit - tail.end >= bytes) {
+    const at = tail.end;
+    tail.end += bytes;
+    connection.queuedBytes += bytes;
+    return at;
+  }
+  const wanted = max(SEND_CHUNK_HEADER + bytes, <u32>1 << connection.chunkLog2);
+  const block = arenaAlloc(port.arena, wanted);
+  if (block == 0) return 0;
+  if (connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;
+  const chunk = changetype<SendChunk>(block);
+  const at = block + SEND_CHUNK_HEADER;
+  chunk.next = 0;
+  chunk.submitted = at;
+  chunk.end = at + bytes;
+  chunk.limit = block + arenaBlockBytes(port.arena, block);
+  chunk.pending = 0;
+  if (connection.queueTail != 0) tail.next = block;
+  else connection.queueHead = block;
+  connection.queueTail = block;
+  if (connection.queueSubmit == 0) connection.queueSubmit = block;
+  connection.queuedBytes += bytes;
+  return at;
+}
+
+/** After bytes were queued: 1 if more is welcome, 0 if the caller should wait for DRAIN. */
+export function queued(worker: Worker, slot: i32, connection: Connection, profile: Profile): i32 {
+  markDirty(worker, slot);
+  if (connection.queuedBytes <= profile.highWaterMarkBytes) return 1;
+  connection.state |= STATE_BLOCKED;
+  return 0;
+}
+
+@inline
+export function sendable(connection: Connection): bool {
+  return (connection.state & STATE_OPEN) != 0 && (connection.state & UNSENDABLE) == 0;
+}
+
+/**
+ * Queues one message as a frame.
+ * @returns 1, 0 (queued, but wait for DRAIN), or a negative error (nothing queued)
+ */
+export function send(workerPointer: usize, slot: i32, payload: usize, length: u32): i32 {
+  const worker = changetype<Worker>(workerPointer);
+  const port = portOf(worker);
+  const connection = connectionAt(port, slot);
+  if (!sendable(connection)) return ERROR_CLOSED;
+  const profile = changetype<Profile>(connection.profile);
+  const framing = changetype<Framing>(profile.framing);
+  let bytes = <i32>length;
+  if (framing.kind != FRAMING_RAW) {
+    bytes = encodedBytes(profile.framing, payload, length);
+    if (bytes < 0) return bytes;
+  }
+  if (bytes == 0) return connection.state & STATE_BLOCKED ? 0 : 1;
+  if (<u64>connection.queuedBytes + <u64>(<u32>bytes) > <u64>profile.maxQueuedBytes) {
+    return ERROR_NO_BUFFERS;
+  }
+  const at = queueRoom(port, connection, bytes);
+  if (at == 0) return ERROR_NO_BUFFERS;
+  if (framing.kind != FRAMING_RAW) encode(profile.framing, payload, length, at);
+  else memory.copy(at, payload, length);
+  connection.messagesSent += 1;
+  return queued(worker, slot, connection, profile);
+}
+
+/** Queues bytes as they are, without a frame around them. Results as `send`. */
+export function sendRaw(workerPointer: usize, slot: i32, payload: usize, length: u32): i32 {
+  const worker = changetype<Worker>(workerPointer);
+  if (length == 0) return sendable(connectionAt(portOf(worker), slot)) ? 1 : ERROR_CLOSED;
+  const at = sendRoom(workerPointer, slot, length);
+  if (at < 0) return at;
+  memory.copy(at, payload, length);
+  const connection = connectionAt(portOf(worker), slot);
+  return queued(worker, slot, connection, changetype<Profile>(connection.profile));
+}
+
+/**
+ * Room for `length` (at least 1) raw bytes that the host writes itself, before any other
+ * call. Returns its address, or a negative error. `sendRoomDone` queues it.
+ */
+export function sendRoom(workerPointer: usize, slot: i32, length: u32): i32 {
+  const port = portOf(changetype<Worker>(workerPointer));
+  const connection = connectionAt(port, slot);
+  if (!sendable(connection)) return ERROR_CLOSED;
+  const profile = changetype<Profile>(connection.profile);
+  if (<u64>connection.queuedBytes + <u64>length > <u64>profile.maxQueuedBytes) {
+    return ERROR_NO_BUFFERS;
+  }
+  const at = queueRoom(port, connection, length);
+  return at == 0 ? ERROR_NO_BUFFERS : <i32>at;
+}
+
+export function sendRoomDone(workerPointer: usize, slot: i32, messages: u32): i32 {
+  const worker = changetype<Worker>(workerPointer);
+  const connection = connectionAt(portOf(worker), slot);
+  connection.messagesSent += <f64>messages;
+  return queued(worker, slot, connection, changetype<Profile>(connection.profile));
+}
+
+/**
+ * Queues the first `count` replies of the worker's list. Stops at the first that
+ * fails and returns its index, or `count` if all were taken; the failure itself
+ * is what `send` returns for that reply.
+ */
+export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
+  const worker = changetype<Worker>(workerPointer);
+  for (let index = from; index < count; index++) {
+    const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
+    if (send(workerPointer, reply.connection, reply.offset, reply.length) < 0) return index;
+  }
+  return count;
+}
+
+/**
+ * Submits what is queued as far as credits and the host's ring allow: one
+ * operation a chunk, because a chunk is what one turn gathered.
+ * @returns false if something had to wait for a record or for the ring
+ */
+export function submitSends(worker: Worker, slot: i32, connection: Connection): bool {
+  const port = portOf(worker);
+  const depth = changetype<Profile>(connection.profile).sendDepth;
+  while (connection.queueSubmit != 0 && connection.sends < depth) {
+    const chunk = changetype<SendChunk>(connection.queueSubmit);
+    if (chunk.submitted == chunk.end) {
+      if (chunk.next == 0) return true;
+      connection.queueSubmit = chunk.next;
+      continue;
+    }
+    if (!submissionRoom(worker, 1)) return false;
+    const length = min(<u32>(chunk.end - chunk.submitted), port.maxTransferBytes);
+    const operationSlot = operationBegin(port, OPERATION_SEND, slot);
+    if (operationSlot < 0) return false;
+    const operation = operationAt(port, operationSlot);
+    operation.sequence = connection.writeSequence++;
+    operation.chunk = connection.queueSubmit;
+    chunk.pending++;
+    connection.sends++;
+    submitSend(worker, connection, operationSlot, chunk.submitted, length);
+    chunk.submitted += length;
+  }
+  return true;
+}
+
+function submitSend(
+  worker: Worker,
+  connection: Connection,
+  operationSlot: i32,
+  offset: usize,
+  length: u32,
+): void {
+  const operation = operationAt(portOf(worker), operationSlot);
+  operation.offset = <u32>offset;
+  operation.length = length;
+  submit(
+    worker,
+    OPERATION_SEND,
+    connection.handle,
+    operation.token,
+    operationSlot,
+    offset,
+    length,
+    0,
+  );
+}
+
+/**
+ * A send has completed with `operation.result` bytes.
+ * @returns true if all of its range is sent; false if the rest goes out again,
+ *          under a new token that takes the old one's place in the order
+ */
+export function sendCompleted(port: Port, connection: Connection, operation: Operation): bool {
+  const sent = <u32>operation.result;
+  invariant(sent <= operation.length);
+  connection.bytesSent += <f64>sent;
+  connection.queuedBytes -= sent;
+  const chunk = changetype<SendChunk>(operation.chunk);
+  invariant(chunk.pending > 0);
+  chunk.pending--;
+  if (sent < operation.length) {
+    // Nothing behind it can be in flight: a backend whose sends may be partial
+    // has a send depth of 1. So the rest is simply not submitted yet.
+    if (connection.sends != 1) return false;
+    chunk.submitted = <usize>operation.offset + sent;
+    connection.queueSubmit = operation.chunk;
+  }
+  freeSentChunks(port, connection);
+  return true;
+}
+
+/** Frees chunks from the front of the queue that are sent whole. */
+export function freeSentChunks(port: Port, connection: Connection): void {
+  while (connection.queueHead != 0) {
+    const head = connection.queueHead;
+    const chunk = changetype<SendChunk>(head);
+    if (chunk.pending != 0 || chunk.submitted != chunk.end) return;
+    connection.queueHead = chunk.next;
+    if (connection.queueSubmit == head) connection.queueSubmit = chunk.next;
+    if (connection.queueTail == head) connection.queueTail = 0;
+    arenaFree(port.arena, head);
+  }
+  connection.chunkLog2 = changetype<Profile>(connection.profile).chunkLog2;
+}
+
+/** Frees the whole queue; no operation may be in flight on it. */
+export function dropQueue(port: Port, connection: Connection): void {
+  while (connection.queueHead != 0) {
+    const chunk = changetype<SendChunk>(connection.queueHead);
+    invariant(chunk.pending == 0);
+    const next = chunk.next;
+    arenaFree(port.arena, connection.queueHead);
+    connection.queueHead = next;
+  }
+  connection.queueTail = 0;
+  connection.queueSubmit = 0;
+  connection.queuedBytes = 0;
+}
+
+/** Drops what has not been submitted: after an abort nobody sends it any more. */
+export function dropUnsubmitted(connection: Connection): void {
+  let at = connection.queueSubmit;
+  while (at != 0) {
+    const chunk = changetype<SendChunk>(at);
+    connection.queuedBytes -= <u32>(chunk.end - chunk.submitted);
+    chunk.end = chunk.submitted;
+    at = chunk.next;
+  }
+}
+
+@inline
+export function nothingQueued(connection: Connection): bool {
+  return connection.queuedBytes == 0 && connection.sends == 0;
+}

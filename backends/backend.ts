@@ -1,0 +1,195 @@
+/**
+ * The contract between the loop and a backend: a token-based proactor.
+ *
+ * The loop submits operations, each with a token; the backend performs them and
+ * reports completions through `BackendHost.complete`. The rules, which
+ * `test/conformance` checks on every backend:
+ *
+ * 1. Submitting returns nothing and never completes inline: the completion comes
+ *    after the submitting call, and after `flush`, has returned.
+ * 2. Every token gets exactly one final completion, also after `cancel` and
+ *    `close`. A completion flagged COMPLETION_MORE is not final.
+ * 3. `result` >= 0 is bytes or a handle; 0 on a stream receive is the peer's end;
+ *    negative is an ERROR_* of the closed set, with the system's own number in
+ *    `systemError`. A reset is never reported as an end.
+ * 4. Submitting lends a range of linear memory; the final completion gives it
+ *    back. A backend reads a lent send range and writes a lent receive range
+ *    only in between. Nobody else touches it.
+ * 5. `cancel(token)` has no completion of its own. It is a request: the target
+ *    completes with ERROR_CANCELED, or success wins the race.
+ * 6. `close` cancels what is pending on the handle; its own completion comes
+ *    last, after which the handle's number may be used again.
+ * 7. A backend never throws from an operation: a failure is a completion.
+ */
+import type { Core } from '../src/core/core.ts';
+
+/** Whether a backend can run on this host, in words for a person. */
+export type Probe =
+  | { readonly available: true; readonly detail?: string }
+  | { readonly available: false; readonly reason: string };
+
+/** Where to listen or connect: a TCP or UDP address, or a Unix socket or named pipe. */
+export type Endpoint =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+/** A bound or peer address as the host prints it. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+  readonly family: 'IPv4' | 'IPv6' | 'path';
+}
+
+export interface StreamOptions {
+  /** Disable Nagle's algorithm. */
+  readonly noDelay: boolean;
+  /** Keep-alive probes start after this many idle milliseconds; 0 is off. */
+  readonly keepAliveMs: number;
+}
+
+export interface ListenerOptions extends StreamOptions {
+  /** Length of the system's queue of connections not yet accepted. */
+  readonly backlog: number;
+  /** Several sockets may listen on the same port (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+}
+
+export interface DatagramOptions {
+  readonly reuseAddress: boolean;
+  readonly broadcast: boolean;
+  readonly ipv6Only: boolean;
+  /** Connected datagram sockets send to and hear from this peer only. */
+  readonly peer?: Endpoint;
+}
+
+/** What a backend can have pending: the loop never submits more. */
+export interface Limits {
+  /** Receives pending on one connection. Above 1 only where the system completes them in submission order. */
+  readonly receiveDepth: number;
+  /** Sends pending on one connection. Above 1 only where each send is whole and order is kept. */
+  readonly sendDepth: number;
+  /** Largest single send or receive. */
+  readonly maxTransferBytes: number;
+  /**
+   * Stream receives are armed once, without a range, and complete again and again
+   * (COMPLETION_MORE) with buffers that the backend takes by `takeBuffer` when
+   * bytes are there. When none is left the receive ends with ERROR_NO_BUFFERS and
+   * the loop arms it again once buffers are back; bytes already read are kept.
+   * False: each receive lends one range and completes once.
+   */
+  readonly selectsBuffers: boolean;
+}
+
+/** What the loop offers to a backend. */
+export interface BackendHost {
+  readonly core: Core;
+  /**
+   * Reports one completion; the loop handles it in a coming turn.
+   * @param token as submitted
+   * @param result bytes, a handle, 0, or a negative ERROR_*
+   * @param flags COMPLETION_* bits
+   * @param buffer slot of the receive buffer taken by `takeBuffer`, else NOTHING (with COMPLETION_BUFFER)
+   * @param systemError the system's own positive error number, 0 if none
+   */
+  complete(
+    token: number,
+    result: number,
+    flags?: number,
+    buffer?: number,
+    systemError?: number,
+  ): void;
+  /** Takes a receive buffer from the pool: its slot, or a negative number when none is left. */
+  takeBuffer(): number;
+  /** Offset in linear memory of a buffer's first byte. */
+  bufferOffset(slot: number): number;
+  /** Gives a buffer back that no completion carries. */
+  returnBuffer(slot: number): void;
+  /** Bytes in each receive buffer. */
+  readonly bufferBytes: number;
+}
+
+/** What `dispose` could not take back: all zero after an orderly end. */
+export interface Leftovers {
+  /** Operations without a final completion. */
+  readonly operations: number;
+  /** Sockets still open. */
+  readonly handles: number;
+}
+
+/** Counters of a backend, by its own names: for statistics and tests. */
+export type BackendCounters = Readonly<Record<string, number>>;
+
+/** A backend at work. All methods are called from one thread and never throw. */
+export interface Driver {
+  readonly limits: Limits;
+
+  /**
+   * The host-loop driver: from now on the backend calls `ready` in a later pass of
+   * the host's event loop whenever completions have been reported, once a batch.
+   */
+  attach(ready: () => void): void;
+  /** The worker driver: blocks until completions are there or the time is over. Returns false where the host cannot block. */
+  wait(timeoutMs: number): boolean;
+  /** Ends a `wait` of another thread, or makes `ready` come. */
+  wake(): void;
+  /** All operations of a turn have been submitted: perform what was batched. */
+  flush(): void;
+
+  /** Completes with the listener's handle. */
+  listen(token: number, endpoint: Endpoint, options: ListenerOptions): void;
+  /** Stays armed: each connection completes with its handle and COMPLETION_MORE, until cancelled or closed. */
+  accept(token: number, listener: number): void;
+  /** Completes with the connection's handle. Cancelling it frees what was begun. */
+  connect(token: number, endpoint: Endpoint, options: StreamOptions): void;
+  /** Datagram socket; completes with its handle. */
+  bind(token: number, endpoint: Endpoint, options: DatagramOptions): void;
+
+  /** Lends `[offset, offset + length)`; with `limits.selectsBuffers` both are 0. */
+  receive(token: number, handle: number, offset: number, length: number): void;
+  /** Lends `[offset, offset + length)`. May complete with fewer bytes where `sendDepth` is 1. */
+  send(token: number, handle: number, offset: number, length: number): void;
+  /** Lends `[offset, offset + length)`: an Address record comes first, the payload after it; completes with the payload's bytes, ERROR_FRAME_TOO_LONG if it did not fit. */
+  receiveFrom(token: number, handle: number, offset: number, length: number): void;
+  /** Lends `[offset, offset + length)`: an Address record (family 0: the connected peer), then the payload; completes with the payload's bytes. */
+  sendTo(token: number, handle: number, offset: number, length: number): void;
+  /** Ends the send side after what was sent before. */
+  shutdown(token: number, handle: number): void;
+  cancel(token: number): void;
+  /** `reset`: abort the connection (RST) instead of ending it. Also closes listeners and datagram sockets. */
+  close(token: number, handle: number, reset: boolean): void;
+  /** Completes with 0 and nothing else. */
+  post(token: number): void;
+
+  localAddress(handle: number): SocketAddress | undefined;
+  remoteAddress(handle: number): SocketAddress | undefined;
+  configure(handle: number, options: StreamOptions): void;
+  /** Keeps (or no longer keeps) the host's process alive while the handle is open. */
+  setReferenced(handle: number, referenced: boolean): void;
+  /** Name of a system error number, for people. */
+  systemErrorName(systemError: number): string | undefined;
+
+  /** Monotonic time in milliseconds; virtual in a simulator. */
+  now(): number;
+  /** Calls back once after `delayMs`; returns the function that calls it off. Does not keep the process alive. */
+  setTimer(delayMs: number, callback: () => void): () => void;
+
+  counters(): BackendCounters;
+  /** Closes what is open, waits until the system has given everything back, and says what it left. */
+  dispose(): Promise<Leftovers>;
+}
+
+/** A backend with its options: what the `backend` option of the public API takes besides a name. */
+export interface BackendSelection<Options = unknown> {
+  readonly name: string;
+  readonly options: Options;
+  probe(): Probe | Promise<Probe>;
+  create(host: BackendHost, options: Options): Driver | Promise<Driver>;
+}
+
+/** What every `backends/<name>/index.ts` exports, besides a function of its own name that makes a selection. */
+export interface BackendModule<Options = unknown> {
+  readonly name: string;
+  probe(): Probe | Promise<Probe>;
+  create(host: BackendHost, options: Options): Driver | Promise<Driver>;
+}

@@ -1,0 +1,104 @@
+/** What the sockets of one driver share. */
+import { Buffer } from 'node:buffer';
+import type { BackendCounters, BackendHost, SocketAddress, StreamOptions } from '../backend.ts';
+import { HandleTable } from '../stream/handles.ts';
+import type { Reporter } from '../stream/reporter.ts';
+import type { StreamConnection } from './connection.ts';
+import type { SendRecord } from './sends.ts';
+
+/** Most bytes of one read. */
+export const SCRATCH_BYTES = 65536;
+
+/** What stands behind a handle: a connection, a listener or a datagram socket. */
+export interface Entry {
+  close(token: number, reset: boolean): void;
+  /** Cancels everything and closes, without a token. */
+  abandon(reset: boolean): void;
+  localAddress(): SocketAddress | undefined;
+  remoteAddress(): SocketAddress | undefined;
+  configure(options: StreamOptions): void;
+  setReferenced(referenced: boolean): void;
+}
+
+/** Connects and listens that have no handle yet. */
+export interface Begun {
+  abandon(reset: boolean): void;
+}
+
+export class NetContext {
+  readonly reporter: Reporter;
+  readonly handles = new HandleTable<Entry>();
+  readonly begun = new Set<Begun>();
+  /** Handles whose close is under way. */
+  readonly closing = new Set<number>();
+  /** All linear memory, as the kind of view whose parts node:net writes without wrapping them again. */
+  readonly bytes: Buffer;
+  /**
+   * Where sockets read to: one range for all of them. The host calls back right
+   * after the read, the bytes are copied on within the call, and the range is
+   * free again, so idle connections hold no buffer and a read allocates nothing.
+   */
+  readonly scratch: Uint8Array;
+  readonly scratchOffset: number;
+  /** The scratch range alone. */
+  readonly scratchRange: Uint8Array;
+  readonly sendPool: SendRecord[] = [];
+  /** Connections with sends of this turn. */
+  readonly dirty: StreamConnection[] = [];
+  readonly counts = {
+    accepted: 0,
+    connected: 0,
+    acceptsHeld: 0,
+    acceptsReset: 0,
+    acceptErrors: 0,
+    connectErrors: 0,
+    streamErrors: 0,
+    staleSocketsReplaced: 0,
+    datagramsReceived: 0,
+    datagramsSent: 0,
+    datagramsDropped: 0,
+    datagramErrors: 0,
+  };
+  bytesSent = 0;
+
+  constructor(host: BackendHost, reporter: Reporter) {
+    const { core } = host;
+    this.reporter = reporter;
+    this.bytes = Buffer.from(core.u8.buffer as ArrayBuffer);
+    const offset = reserve(host);
+    this.scratch = offset === 0 ? new Uint8Array(SCRATCH_BYTES) : core.u8;
+    this.scratchOffset = offset;
+    this.scratchRange = this.scratch.subarray(offset, offset + SCRATCH_BYTES);
+  }
+
+  count(name: keyof NetContext['counts']): void {
+    this.counts[name]++;
+  }
+
+  /** A handle for a socket that is open now. */
+  open(entry: Entry): number {
+    return this.handles.add(entry);
+  }
+
+  closed(handle: number): void {
+    this.closing.delete(handle);
+    this.handles.release(handle);
+  }
+
+  forget(begun: Begun): void {
+    this.begun.delete(begun);
+  }
+
+  counters(): BackendCounters {
+    return { ...this.counts, bytesSent: this.bytesSent, passes: this.reporter.passes };
+  }
+}
+
+/** The scratch range in linear memory if there is room, so that copying on needs no view; else 0. */
+function reserve(host: BackendHost): number {
+  try {
+    return host.core.reserve(SCRATCH_BYTES);
+  } catch {
+    return 0;
+  }
+}

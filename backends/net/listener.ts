@@ -1,0 +1,234 @@
+/** A listening socket of node:net. */
+import { lstat, unlink } from 'node:fs/promises';
+import net, { type Server, type Socket } from 'node:net';
+import { ERROR_ADDRESS_IN_USE, ERROR_CANCELED, ERROR_INVALID_OPTION } from '#generated/layout';
+import type { Endpoint, ListenerOptions, SocketAddress, StreamOptions } from '../backend.ts';
+import { AcceptQueue } from '../stream/accept-queue.ts';
+import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
+import { StreamConnection } from './connection.ts';
+import type { Entry, NetContext } from './context.ts';
+import { detachableHandle, failureOf, type HandleHolder } from './system.ts';
+
+/** node:net's constructor takes more than its types say. */
+interface WrapOptions extends net.SocketConstructorOpts {
+  readonly handle: unknown;
+  readonly pauseOnCreate: boolean;
+  readonly onread: { readonly buffer: Uint8Array; callback(length: number): boolean };
+}
+
+export class StreamListener implements Entry, OperationOwner {
+  readonly accepts: AcceptQueue<StreamConnection>;
+  readonly #context: NetContext;
+  readonly #endpoint: Endpoint;
+  readonly #options: ListenerOptions;
+  readonly #path: string | undefined;
+  #server: Server | undefined;
+  #listenToken: number;
+  #handle = NO_TOKEN;
+  #closing = false;
+  #address: SocketAddress | undefined;
+  #replaced = false;
+
+  constructor(
+    context: NetContext,
+    token: number,
+    endpoint: Endpoint,
+    options: ListenerOptions,
+  ) {
+    this.#context = context;
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#path = 'path' in endpoint ? endpoint.path : undefined;
+    this.#listenToken = token;
+    this.accepts = new AcceptQueue(context.reporter, options.backlog, {
+      open: (connection) => {
+        connection.handle = context.open(connection);
+        return connection.handle;
+      },
+      refuse: (connection) => {
+        context.count('acceptsReset');
+        connection.abandon(true);
+      },
+    });
+  }
+
+  /** Begins to listen; `#onListening` or `#onError` follows. */
+  start(): void {
+    const { noDelay, keepAliveMs, backlog, reusePort, ipv6Only } = this.#options;
+    const server = net.createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      ...(this.#path === undefined
+        ? { noDelay, keepAlive: keepAliveMs > 0, keepAliveInitialDelay: keepAliveMs }
+        : {}),
+    });
+    this.#server = server;
+    server.on('connection', this.#onConnection);
+    server.on('error', (error) => {
+      if (server === this.#server) this.#onError(error);
+    });
+    server.on('listening', () => {
+      if (server === this.#server) this.#onListening();
+    });
+    const { port, host, path } = this.#endpoint as { port: number; host: string; path: string };
+    const common = { backlog, exclusive: true };
+    try {
+      server.listen(
+        this.#path === undefined ? { ...common, host, port, ipv6Only, reusePort } : { ...common, path },
+      );
+    } catch (error) {
+      this.#failListen(failureOf(error).result || ERROR_INVALID_OPTION, 0);
+    }
+  }
+
+  accept(token: number): void {
+    this.accepts.arm(token);
+  }
+
+  cancel(token: number): void {
+    if (token === this.#listenToken) {
+      this.abandon();
+    } else if (token === this.accepts.token) this.accepts.cancel();
+  }
+
+  close(token: number): void {
+    this.#shutServer();
+    const handle = this.#handle;
+    this.#handle = NO_TOKEN;
+    this.#context.closed(handle);
+    this.#context.reporter.finish(token, 0);
+  }
+
+  abandon(): void {
+    this.#shutServer();
+    this.#failListen(ERROR_CANCELED, 0);
+    if (this.#handle === NO_TOKEN) return;
+    this.#context.closed(this.#handle);
+    this.#handle = NO_TOKEN;
+  }
+
+  /** The system's socket is closed at once; connections go on without their listener. */
+  #shutServer(): void {
+    this.#closing = true;
+    this.accepts.cancel();
+    this.accepts.refuseHeld();
+    try {
+      this.#server?.close();
+    } catch {
+      // It was not listening (yet): there is nothing to close.
+    }
+  }
+
+  #onListening(): void {
+    if (this.#closing) {
+      this.#server?.close();
+      return;
+    }
+    const token = this.#listenToken;
+    if (token === NO_TOKEN) return;
+    this.#listenToken = NO_TOKEN;
+    this.#address = this.#readAddress();
+    this.#context.forget(this);
+    this.#handle = this.#context.open(this);
+    this.#context.reporter.finish(token, this.#handle);
+  }
+
+  #onError(error: Error): void {
+    if (this.#listenToken === NO_TOKEN) {
+      // A failed accept, such as too many open files: it does not end the listener.
+      this.#context.count('acceptErrors');
+      return;
+    }
+    const { result, systemError } = failureOf(error);
+    if (result === ERROR_ADDRESS_IN_USE && this.#path !== undefined && !this.#replaced) {
+      this.#replaced = true;
+      void this.#replaceStale(this.#path, systemError);
+    } else this.#failListen(result, systemError);
+  }
+
+  /** A socket file that nobody listens on was left by a process that died: take its place. */
+  async #replaceStale(path: string, systemError: number): Promise<void> {
+    const stale = await isStaleSocket(path);
+    if (this.#listenToken === NO_TOKEN || this.#closing) return;
+    if (!stale) {
+      this.#failListen(ERROR_ADDRESS_IN_USE, systemError);
+      return;
+    }
+    await unlink(path).catch(() => undefined);
+    if (this.#closing) return;
+    this.#context.count('staleSocketsReplaced');
+    this.start();
+  }
+
+  #failListen(result: number, systemError: number): void {
+    const token = this.#listenToken;
+    if (token === NO_TOKEN) return;
+    this.#listenToken = NO_TOKEN;
+    this.#closing = true;
+    this.#context.forget(this);
+    this.#context.reporter.finish(token, result, systemError);
+  }
+
+  readonly #onConnection = (accepted: Socket): void => {
+    const connection = new StreamConnection(this.#context, this.#path);
+    const handle = detachableHandle(accepted);
+    if (handle === undefined) connection.adopt(accepted, true);
+    else {
+      // The socket that node made reads into a fresh allocation each time. One built
+      // around the same handle with `onread` reads into our scratch range instead.
+      (accepted as unknown as HandleHolder)._handle = null;
+      const options: WrapOptions = {
+        handle,
+        allowHalfOpen: true,
+        pauseOnCreate: true,
+        onread: { buffer: this.#context.scratchRange, callback: connection.onRead },
+      };
+      connection.adopt(new net.Socket(options), false);
+    }
+    connection.remember();
+    this.#context.count('accepted');
+    if (this.#closing) connection.abandon(true);
+    else if (!this.accepts.offer(connection)) this.#context.count('acceptsHeld');
+  };
+
+  #readAddress(): SocketAddress | undefined {
+    if (this.#path !== undefined) return { address: this.#path, port: 0, family: 'path' };
+    const address = this.#server?.address();
+    if (address === null || address === undefined || typeof address === 'string') return undefined;
+    const family = String(address.family).endsWith('6') ? 'IPv6' : 'IPv4';
+    return { address: address.address, port: address.port, family };
+  }
+
+  localAddress(): SocketAddress | undefined {
+    return this.#address;
+  }
+
+  remoteAddress(): undefined {
+    return undefined;
+  }
+
+  configure(_options: StreamOptions): void {
+    // Accepted connections got the listener's options; later ones are set on each.
+  }
+
+  setReferenced(referenced: boolean): void {
+    if (referenced) this.#server?.ref();
+    else this.#server?.unref();
+  }
+}
+
+async function isStaleSocket(path: string): Promise<boolean> {
+  try {
+    if (!(await lstat(path)).isSocket()) return false;
+  } catch {
+    return false;
+  }
+  return new Promise((resolve) => {
+    const trial = net.connect({ path });
+    trial.on('connect', () => {
+      trial.destroy();
+      resolve(false);
+    });
+    trial.on('error', (error: Error & { code?: string }) => resolve(error.code === 'ECONNREFUSED'));
+  });
+}

@@ -1,0 +1,60 @@
+/** What the sockets of a driver share: operations, and how they end. */
+import type { Endpoint } from '../backend.ts';
+import type { NetworkAddress } from './addresses.ts';
+import type { LentRange } from './lent.ts';
+
+/** A place in virtual time after which something may be reported. */
+export interface Moment {
+  timeMs: number;
+  order: number;
+}
+
+/** One submitted operation, from submission to its final completion. */
+export interface Operation extends Moment {
+  readonly token: number;
+  readonly kind: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly endpoint?: Endpoint;
+  readonly lent: LentRange | undefined;
+  /** Bytes of a send that were accepted. */
+  done: number;
+  /** The outcome stands; a cancel comes too late. */
+  isDecided: boolean;
+  /** Calls the operation off where it stands; undefined until it was performed. */
+  cancel: (() => void) | undefined;
+  /** The socket it belongs to, if any: its close is reported after it. */
+  socket: Socket | undefined;
+}
+
+/** How an operation ends, or goes on. */
+export interface Outcome {
+  readonly result: number;
+  readonly flags?: number;
+  readonly buffer?: number;
+  /** Bytes to be written to the lent range. */
+  readonly bytes?: Uint8Array;
+  /** An Address record to be written before the bytes. */
+  readonly from?: NetworkAddress;
+}
+
+/** Something with a handle. */
+export interface Socket extends Moment {
+  readonly handle: number;
+  readonly kind: 'listener' | 'stream' | 'datagram';
+  isReferenced: boolean;
+  /** `close` was submitted: nothing further may be. */
+  isClosing: boolean;
+  readonly local: NetworkAddress;
+  readonly remote: NetworkAddress | undefined;
+  /** Cancels what is pending and gives up the network's part. */
+  close(reset: boolean): void;
+}
+
+/** What sockets need of their driver. */
+export interface Reporter {
+  /** Decides an operation; the completion is reported by the pump, perhaps later. */
+  finish(operation: Operation, outcome: Outcome): void;
+  /** Reports at once: only from an event of the network. */
+  reportNow(operation: Operation, outcome: Outcome): void;
+}

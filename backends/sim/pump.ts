@@ -1,0 +1,108 @@
+/**
+ * Makes things happen: in tasks of the host's event loop it does a batch of
+ * what is due, lets each loop handle what was reported to it, and moves virtual
+ * time on when nothing is left at the current one. With nothing scheduled it
+ * does not run, and keeps nothing alive.
+ *
+ * With several threads one of them pumps at a time, under the network's lock.
+ */
+import { hostTask, hostTaskUnreferenced } from './host-task.ts';
+import type { SimNetwork } from './network.ts';
+
+/**
+ * Passes that the program gets before time jumps to a timer: what it awaits
+ * (files, other promises) goes on in real time, and a time-out must not fire
+ * only because nobody has spoken for a microsecond.
+ */
+const PATIENCE_PASSES = 8;
+
+export class Pump {
+  readonly #network: SimNetwork;
+  /** Number of the task that may run; older ones do nothing. */
+  #task = 0;
+  #isTaskPending = false;
+  #doesTaskKeepAlive = false;
+  #isPassing = false;
+  #patience = PATIENCE_PASSES;
+
+  constructor(network: SimNetwork) {
+    this.#network = network;
+  }
+
+  kick(): void {
+    this.#patience = PATIENCE_PASSES;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const { scheduler, settings } = this.#network;
+    if (settings.paused || this.#isPassing || scheduler.pending === 0) return;
+    const keepAlive = scheduler.networkPending > 0 || this.#isReferenced();
+    if (this.#isTaskPending && (this.#doesTaskKeepAlive || !keepAlive)) return;
+    this.#task += 1;
+    const task = this.#task;
+    this.#isTaskPending = true;
+    this.#doesTaskKeepAlive = keepAlive;
+    const start = keepAlive ? hostTask : hostTaskUnreferenced;
+    start(() => {
+      if (task !== this.#task) return;
+      this.#isTaskPending = false;
+      this.#run();
+    });
+  }
+
+  #isReferenced(): boolean {
+    for (const driver of this.#network.drivers) if (driver.isReferenced) return true;
+    return false;
+  }
+
+  #run(): void {
+    const { scheduler } = this.#network;
+    const next = scheduler.nextTimeMs();
+    if (next === undefined) return;
+    const mustWait = next > scheduler.nowMs && scheduler.networkPending === 0;
+    if (mustWait && this.#patience > 0) {
+      this.#patience -= 1;
+      this.#schedule();
+      return;
+    }
+    this.#patience = PATIENCE_PASSES;
+    this.pass(Infinity);
+  }
+
+  /** One pass. False when nothing was left to do until `untilMs`, or from within a pass. */
+  pass(untilMs: number): boolean {
+    const { scheduler, settings, drivers } = this.#network;
+    if (this.#isPassing) return false;
+    const next = scheduler.nextTimeMs();
+    if (next === undefined || next > untilMs) return false;
+    scheduler.advance(next);
+    this.#network.count('passes');
+    this.#isPassing = true;
+    const errors: unknown[] = [];
+    const guard = (run: () => unknown): unknown => {
+      try {
+        return run();
+      } catch (error) {
+        errors.push(error);
+        return true;
+      }
+    };
+    for (let done = 0; done < settings.batch; done += 1) {
+      if (!guard(() => scheduler.runDue())) break;
+    }
+    for (const driver of [...drivers]) guard(() => driver.deliver());
+    this.#isPassing = false;
+    // After the loops have run: what they put into the host's queue comes first.
+    this.#schedule();
+    errors.push(...this.#network.takeViolations());
+    const [first, ...others] = errors;
+    for (const error of others) {
+      hostTask(() => {
+        throw error;
+      });
+    }
+    if (errors.length > 0) throw first;
+    return true;
+  }
+}

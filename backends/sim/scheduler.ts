@@ -1,0 +1,157 @@
+/**
+ * The virtual clock and everything that is to happen by it: a heap ordered by
+ * time, then by order number. Time stands still until the pump moves it.
+ *
+ * With several threads the heap is shared state: `at`, `runDue` and `advance`
+ * need the network's lock.
+ */
+
+/** Times are multiples of this: things meet at one time, and sums are exact in binary. */
+const TICK_MS = 1 / 8;
+
+function toTick(timeMs: number): number {
+  return Math.ceil(timeMs / TICK_MS) * TICK_MS;
+}
+
+/**
+ * `network`: the pump moves time on to it at once. `patient`: timers and
+ * time-outs of the far future, for which the pump first gives the program a few
+ * passes to do something else.
+ */
+export type ScheduledKind = 'network' | 'patient';
+
+export class Scheduled {
+  readonly timeMs: number;
+  readonly order: number;
+  readonly kind: ScheduledKind;
+  /** Undefined once it has run or was called off. */
+  run: (() => void) | undefined;
+
+  constructor(timeMs: number, order: number, kind: ScheduledKind, run: () => void) {
+    this.timeMs = timeMs;
+    this.order = order;
+    this.kind = kind;
+    this.run = run;
+  }
+}
+
+function isBefore(a: Scheduled, b: Scheduled): boolean {
+  return a.timeMs < b.timeMs || (a.timeMs === b.timeMs && a.order < b.order);
+}
+
+export class Scheduler {
+  #nowMs = 0;
+  #order = 0;
+  #heap: Scheduled[] = [];
+  #network = 0;
+  #patient = 0;
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Things of the network still to happen. */
+  get networkPending(): number {
+    return this.#network;
+  }
+
+  get pending(): number {
+    return this.#network + this.#patient;
+  }
+
+  /** A time after now, on a tick of the clock. */
+  tickAfter(delayMs: number): number {
+    return toTick(this.#nowMs + delayMs);
+  }
+
+  /** The next order number: what is scheduled later at the same time runs later. */
+  nextOrder(): number {
+    this.#order += 1;
+    return this.#order;
+  }
+
+  at(
+    timeMs: number,
+    run: () => void,
+    kind: ScheduledKind = 'network',
+    order = this.nextOrder(),
+  ): Scheduled {
+    const scheduled = new Scheduled(Math.max(toTick(timeMs), this.#nowMs), order, kind, run);
+    this.#count(kind, 1);
+    this.#push(scheduled);
+    return scheduled;
+  }
+
+  cancel(scheduled: Scheduled): void {
+    if (scheduled.run === undefined) return;
+    scheduled.run = undefined;
+    this.#count(scheduled.kind, -1);
+    // The heap forgets it when it comes up; a heap of mostly dead entries is rebuilt.
+    if (this.#heap.length > 64 && this.#heap.length > 4 * this.pending) {
+      const alive = this.#heap.filter((entry) => entry.run !== undefined);
+      this.#heap = alive.sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    }
+  }
+
+  /** Time of the next thing; undefined when nothing is scheduled. */
+  nextTimeMs(): number | undefined {
+    while (this.#heap.length > 0 && (this.#heap[0] as Scheduled).run === undefined) this.#pop();
+    return this.#heap[0]?.timeMs;
+  }
+
+  /** Moves time forward, never past the next thing. */
+  advance(timeMs: number): void {
+    const next = this.nextTimeMs() ?? Infinity;
+    this.#nowMs = Math.max(this.#nowMs, Math.min(toTick(timeMs), next));
+  }
+
+  /** Runs one thing that is due now. False when there is none. */
+  runDue(): boolean {
+    const next = this.nextTimeMs();
+    if (next === undefined || next > this.#nowMs) return false;
+    const scheduled = this.#pop();
+    const run = scheduled.run as () => void;
+    scheduled.run = undefined;
+    this.#count(scheduled.kind, -1);
+    run();
+    return true;
+  }
+
+  #count(kind: ScheduledKind, change: number): void {
+    if (kind === 'network') this.#network += change;
+    else this.#patient += change;
+  }
+
+  #push(entry: Scheduled): void {
+    const heap = this.#heap;
+    let place = heap.push(entry) - 1;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (!isBefore(entry, heap[parent] as Scheduled)) break;
+      heap[place] = heap[parent] as Scheduled;
+      place = parent;
+    }
+    heap[place] = entry;
+  }
+
+  #pop(): Scheduled {
+    const heap = this.#heap;
+    const first = heap[0] as Scheduled;
+    const last = heap.pop() as Scheduled;
+    const length = heap.length;
+    if (length === 0) return first;
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= length) break;
+      if (child + 1 < length && isBefore(heap[child + 1] as Scheduled, heap[child] as Scheduled)) {
+        child += 1;
+      }
+      if (!isBefore(heap[child] as Scheduled, last)) break;
+      heap[place] = heap[child] as Scheduled;
+      place = child;
+    }
+    heap[place] = last;
+    return first;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Completions of a backend that lives in the host's event loop: which tokens
+ * are pending and who owns them, one `ready` a pass, and nothing inline.
+ */
+import { COMPLETION_BUFFER, COMPLETION_MORE, NOTHING } from '#generated/layout';
+import type { BackendHost } from '../backend.ts';
+
+/** No token: real ones are not negative. */
+export const NO_TOKEN = -1;
+
+/** A token's slot is its low bits; `&` takes them from a double beyond 2^32 too. */
+const SLOT_MASK = 0xfffff;
+
+/** Owner of pending operations. */
+export interface OperationOwner {
+  /** Ends the operation with ERROR_CANCELED if it can still be taken back. Never completes inline. */
+  cancel(token: number): void;
+}
+
+/** Something to do at the start of the next pass, outside of any submitting call. */
+export interface Deferred {
+  run(): void;
+}
+
+/** What the host calls to have `pass` run soon, after the events at hand. */
+export type Scheduler = (pass: () => void) => void;
+
+export class Reporter {
+  readonly host: BackendHost;
+  /** Operations without their final completion. */
+  pending = 0;
+  /** Passes that were scheduled: the batches. */
+  passes = 0;
+  #inside = 0;
+  #scheduled = false;
+  #ready: (() => void) | undefined;
+  readonly #schedule: Scheduler;
+  readonly #tokens: number[] = [];
+  readonly #owners: (OperationOwner | undefined)[] = [];
+  /** Five numbers a completion: token, result, flags, buffer, system error. */
+  #held: number[] = [];
+  #deferred: Deferred[] = [];
+
+  constructor(host: BackendHost, schedule: Scheduler) {
+    this.host = host;
+    this.#schedule = schedule;
+  }
+
+  /** Nothing pending, nothing held back. */
+  get idle(): boolean {
+    return this.pending === 0 && this.#held.length === 0;
+  }
+
+  attach(ready: () => void): void {
+    this.#ready = ready;
+    if (this.#held.length > 0 || this.#deferred.length > 0) this.wake();
+  }
+
+  /** A submitting call begins: until `leave`, completions are held back (rule 1). */
+  enter(): void {
+    this.#inside++;
+  }
+
+  leave(): void {
+    this.#inside--;
+  }
+
+  /** Registers a submitted operation. */
+  begin(token: number, owner: OperationOwner): void {
+    const slot = token & SLOT_MASK;
+    this.#tokens[slot] = token;
+    this.#owners[slot] = owner;
+    this.pending++;
+  }
+
+  /** Asks the owner of a pending operation to take it back. */
+  cancel(token: number): void {
+    const slot = token & SLOT_MASK;
+    if (this.#tokens[slot] !== token) return;
+    this.#inside++;
+    this.#owners[slot]?.cancel(token);
+    this.#inside--;
+  }
+
+  /** A completion with more to come. */
+  more(token: number, result: number): void {
+    this.#emit(token, result, COMPLETION_MORE, NOTHING, 0);
+  }
+
+  /** Bytes in a receive buffer that the backend took; more to come. */
+  filled(token: number, bytes: number, buffer: number): void {
+    this.#emit(token, bytes, COMPLETION_MORE | COMPLETION_BUFFER, buffer, 0);
+  }
+
+  /** The final completion of a registered operation. */
+  finish(token: number, result: number, systemError = 0): void {
+    const slot = token & SLOT_MASK;
+    if (this.#tokens[slot] !== token || this.#owners[slot] === undefined) return;
+    this.#owners[slot] = undefined;
+    this.pending--;
+    this.#emit(token, result, 0, NOTHING, systemError);
+  }
+
+  /** The final completion of an operation that fails, or succeeds, as it is submitted. */
+  settle(token: number, result: number, systemError = 0): void {
+    this.#held.push(token, result, 0, NOTHING, systemError);
+    this.wake();
+  }
+
+  defer(work: Deferred): void {
+    this.#deferred.push(work);
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#schedule(this.#pass);
+  }
+
+  #emit(token: number, result: number, flags: number, buffer: number, systemError: number): void {
+    // Behind held ones even where it could go at once: completions keep their order.
+    if (this.#inside > 0 || this.#held.length > 0) {
+      this.#held.push(token, result, flags, buffer, systemError);
+    } else this.host.complete(token, result, flags, buffer, systemError);
+    this.wake();
+  }
+
+  readonly #pass = (): void => {
+    this.#scheduled = false;
+    this.passes++;
+    if (this.#held.length > 0) this.#release();
+    if (this.#deferred.length > 0) {
+      const deferred = this.#deferred;
+      this.#deferred = [];
+      for (const work of deferred) work.run();
+    }
+    this.#ready?.();
+  };
+
+  #release(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (let at = 0; at < held.length; at += 5) {
+      this.host.complete(
+        held[at] as number,
+        held[at + 1] as number,
+        held[at + 2] as number,
+        held[at + 3] as number,
+        held[at + 4] as number,
+      );
+    }
+  }
+}

@@ -1,0 +1,386 @@
+/*
+ * Echo load generator: one thread, epoll, no dependency.
+ *
+ *   load HOST PORT CONNECTIONS IN_FLIGHT SIZE SECONDS [--warmup S] [--framing F]
+ *        [--timeout S] [--pid PID] [--spin MICROSECONDS]
+ *
+ * Keeps IN_FLIGHT frames of SIZE bytes (header included) outstanding on every
+ * connection and compares every byte of every reply. A frame carries its
+ * connection's number, its sequence number and pattern bytes that depend on both,
+ * so a changed, lost, repeated, swapped or misrouted byte is seen.
+ *
+ * Prints one JSON object on one line. Exit 0: all held; 1: a wrong byte, a
+ * connection that ended, or no reply within the time limit; 2: usage.
+ *
+ * --framing   u8 u16le u16be u24be u32le u32be raw, with "-inclusive" where the length
+ *             counts its own header (default u16le-inclusive); raw has no header.
+ * --timeout   longest silence of the whole server before it is an error (default 5 s).
+ * --spin      how long to poll before sleeping: a sleeping core can take longer to wake
+ *             than a whole batch of messages takes to echo (default 0).
+ * --pid       process whose CPU time is taken over the measured period.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATTERN_BYTES = 1 << 16, RECEIVE_BYTES = 1 << 18, EVENTS = 512 };
+enum { IDENTITY_BYTES = 8 };
+
+typedef struct {
+  int fd;
+  uint32_t number;
+  uint64_t next_send, next_reply; /* sequence numbers */
+  size_t reply_offset;            /* bytes of frame `next_reply` already compared */
+  uint8_t *queue;                 /* frames made and not yet taken by the kernel */
+  size_t queue_start, queue_end;
+  uint64_t *sent_at; /* by sequence % in_flight */
+  int watches_output;
+} Connection;
+
+static int connection_count, in_flight;
+static size_t frame_bytes, header_bytes;
+static int little_endian, inclusive;
+static uint8_t pattern[PATTERN_BYTES * 2];
+static uint8_t header[4];
+static uint8_t *expected;
+static uint8_t receive_buffer[RECEIVE_BYTES];
+static int poller;
+static uint64_t total_messages, total_outstanding;
+
+/* Latency histogram: 64 steps a power of two, so an error below 1.6 %. */
+enum { STEPS = 64, POWERS = 40 };
+static uint64_t histogram[POWERS * STEPS];
+static uint64_t histogram_count, latency_max;
+static int measuring;
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void fail(const char *format, ...) {
+  char text[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  printf("{\"error\":\"%s\",\"messages\":%llu}\n", text, (unsigned long long)total_messages);
+  fflush(stdout);
+  exit(1);
+}
+
+static void usage(const char *what) {
+  fprintf(stderr,
+          "load: %s\nusage: load HOST PORT CONNECTIONS IN_FLIGHT SIZE SECONDS [--warmup S] "
+          "[--framing u8|u16le|u16be|u24be|u32le|u32be|raw[-inclusive]] [--timeout S] [--pid PID] [--spin MICROSECONDS]\n",
+          what);
+  exit(2);
+}
+
+static unsigned bucket_of(uint64_t ns) {
+  if (ns < STEPS) return (unsigned)ns;
+  unsigned power = 63u - (unsigned)__builtin_clzll(ns); /* >= 6 */
+  unsigned step = (unsigned)(ns >> (power - 6)) & (STEPS - 1);
+  unsigned bucket = (power - 5) * STEPS + step;
+  return bucket < POWERS * STEPS ? bucket : POWERS * STEPS - 1;
+}
+
+static double bucket_middle_us(unsigned bucket) {
+  if (bucket < STEPS) return bucket / 1e3;
+  unsigned power = bucket / STEPS + 5, step = bucket % STEPS;
+  double low = (double)((uint64_t)(STEPS + step) << (power - 6));
+  return (low + (double)(1ull << (power - 6)) / 2) / 1e3;
+}
+
+static double percentile_us(double fraction) {
+  uint64_t wanted = (uint64_t)(fraction * (double)histogram_count), seen = 0;
+  for (unsigned i = 0; i < POWERS * STEPS; i++) {
+    seen += histogram[i];
+    if (seen > wanted) return bucket_middle_us(i);
+  }
+  return (double)latency_max / 1e3;
+}
+
+static void make_frame(uint8_t *to, uint32_t connection, uint64_t sequence) {
+  memcpy(to, header, header_bytes);
+  uint32_t identity[2] = {connection, (uint32_t)sequence};
+  memcpy(to + header_bytes, identity, IDENTITY_BYTES);
+  size_t at = (size_t)((uint32_t)(sequence * 2654435761u + connection * 40503u) >> 7) % PATTERN_BYTES;
+  uint8_t *rest = to + header_bytes + IDENTITY_BYTES;
+  size_t left = frame_bytes - header_bytes - IDENTITY_BYTES;
+  while (left > 0) {
+    size_t part = left < PATTERN_BYTES ? left : PATTERN_BYTES;
+    memcpy(rest, pattern + at, part);
+    rest += part;
+    left -= part;
+  }
+}
+
+static void watch(Connection *c, int output) {
+  if (c->watches_output == output) return;
+  struct epoll_event e = {.events = EPOLLIN | (output ? EPOLLOUT : 0), .data.ptr = c};
+  if (epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &e) < 0) fail("epoll_ctl: %s", strerror(errno));
+  c->watches_output = output;
+}
+
+static void send_queued(Connection *c) {
+  while (c->queue_start < c->queue_end) {
+    ssize_t sent = send(c->fd, c->queue + c->queue_start, c->queue_end - c->queue_start, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) break;
+      fail("connection %u: send: %s", c->number, strerror(errno));
+    }
+    c->queue_start += (size_t)sent;
+  }
+  if (c->queue_start == c->queue_end) c->queue_start = c->queue_end = 0;
+  watch(c, c->queue_start < c->queue_end);
+}
+
+static void fill(Connection *c, uint64_t now) {
+  size_t space = frame_bytes * (size_t)in_flight;
+  while (c->next_send - c->next_reply < (uint64_t)in_flight) {
+    if (c->queue_end + frame_bytes > space) {
+      memmove(c->queue, c->queue + c->queue_start, c->queue_end - c->queue_start);
+      c->queue_end -= c->queue_start;
+      c->queue_start = 0;
+      if (c->queue_end + frame_bytes > space) break; /* cannot happen: at most in_flight frames */
+    }
+    make_frame(c->queue + c->queue_end, c->number, c->next_send);
+    c->queue_end += frame_bytes;
+    c->sent_at[c->next_send % (uint64_t)in_flight] = now;
+    c->next_send++;
+    total_outstanding++;
+  }
+}
+
+static void compare(Connection *c, const uint8_t *bytes, size_t length, uint64_t now) {
+  size_t at = 0;
+  while (at < length) {
+    if (c->next_reply == c->next_send)
+      fail("connection %u: %zu bytes that nobody asked for", c->number, length - at);
+    size_t part = frame_bytes - c->reply_offset;
+    if (part > length - at) part = length - at;
+    make_frame(expected, c->number, c->next_reply);
+    if (memcmp(expected + c->reply_offset, bytes + at, part) != 0) {
+      size_t i = 0;
+      while (expected[c->reply_offset + i] == bytes[at + i]) i++;
+      fail("connection %u: message %llu: byte %zu is %u instead of %u", c->number,
+           (unsigned long long)c->next_reply, c->reply_offset + i, bytes[at + i],
+           expected[c->reply_offset + i]);
+    }
+    at += part;
+    c->reply_offset += part;
+    if (c->reply_offset < frame_bytes) break;
+    if (measuring) {
+      uint64_t latency = now - c->sent_at[c->next_reply % (uint64_t)in_flight];
+      if (latency > latency_max) latency_max = latency;
+      histogram[bucket_of(latency)]++;
+      histogram_count++;
+    }
+    c->reply_offset = 0;
+    c->next_reply++;
+    total_outstanding--;
+    total_messages++;
+  }
+}
+
+static void open_connection(Connection *c, uint32_t number, const struct sockaddr_in *to) {
+  c->number = number;
+  c->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (c->fd < 0) fail("socket: %s", strerror(errno));
+  struct timeval limit = {.tv_sec = 5};
+  setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* bounds connect */
+  if (connect(c->fd, (const struct sockaddr *)to, sizeof *to) < 0)
+    fail("connect: %s", strerror(errno));
+  int on = 1;
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
+  c->queue = malloc(frame_bytes * (size_t)in_flight);
+  c->sent_at = calloc((size_t)in_flight, sizeof *c->sent_at);
+  if (!c->queue || !c->sent_at) fail("out of memory");
+  struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+  if (epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &e) < 0) fail("epoll_ctl: %s", strerror(errno));
+}
+
+/* CPU time of another process, all its threads, in nanoseconds; 0 if unknown. */
+static uint64_t cpu_of(pid_t pid) {
+  clockid_t clock;
+  struct timespec t;
+  if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0) return 0;
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t own_cpu(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void parse_framing(const char *text) {
+  static const struct {
+    const char *name;
+    size_t bytes;
+    int little;
+  } kinds[] = {{"u8", 1, 0},    {"u16le", 2, 1}, {"u16be", 2, 0}, {"u24be", 3, 0},
+               {"u32le", 4, 1}, {"u32be", 4, 0}, {"raw", 0, 0}};
+  size_t length = strcspn(text, "-,");
+  inclusive = text[length] != 0;
+  if (inclusive && strcmp(text + length + 1, "inclusive") != 0) usage("unknown framing");
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (strlen(kinds[i].name) == length && strncmp(kinds[i].name, text, length) == 0) {
+      header_bytes = kinds[i].bytes;
+      little_endian = kinds[i].little;
+      return;
+    }
+  usage("unknown framing");
+}
+
+static double number_argument(const char *text, const char *name, double least, double most) {
+  char *end;
+  double value = strtod(text, &end);
+  if (*text == 0 || *end != 0 || !(value >= least && value <= most)) usage(name);
+  return value;
+}
+
+int main(int count, char **arguments) {
+  if (count < 7) usage("too few arguments");
+  struct sockaddr_in to = {.sin_family = AF_INET};
+  if (inet_pton(AF_INET, arguments[1], &to.sin_addr) != 1) usage("HOST is an IPv4 address");
+  to.sin_port = htons((uint16_t)number_argument(arguments[2], "PORT", 1, 65535));
+  connection_count = (int)number_argument(arguments[3], "CONNECTIONS", 1, 100000);
+  in_flight = (int)number_argument(arguments[4], "IN_FLIGHT", 1, 1 << 20);
+  frame_bytes = (size_t)number_argument(arguments[5], "SIZE", 1, 1 << 26);
+  double seconds = number_argument(arguments[6], "SECONDS", 0.001, 3600), warmup = 0.5, timeout = 5, spin = 0;
+  pid_t pid = 0;
+  const char *framing = "u16le-inclusive";
+  for (int i = 7; i < count; i += 2) {
+    if (i + 1 >= count) usage("an option without its value");
+    const char *name = arguments[i], *value = arguments[i + 1];
+    if (!strcmp(name, "--warmup")) warmup = number_argument(value, "--warmup", 0, 3600);
+    else if (!strcmp(name, "--framing")) framing = value;
+    else if (!strcmp(name, "--timeout")) timeout = number_argument(value, "--timeout", 0.01, 3600);
+    else if (!strcmp(name, "--spin")) spin = number_argument(value, "--spin", 0, 1e6);
+    else if (!strcmp(name, "--pid")) pid = (pid_t)number_argument(value, "--pid", 1, 1 << 30);
+    else usage("unknown option");
+  }
+  parse_framing(framing);
+  if (frame_bytes < header_bytes + IDENTITY_BYTES) usage("SIZE: at least the header and 8 bytes");
+  uint64_t announced = inclusive ? frame_bytes : frame_bytes - header_bytes;
+  if (header_bytes && header_bytes < 4 && announced >> (8 * header_bytes)) usage("SIZE exceeds the framing");
+  for (size_t i = 0; i < header_bytes; i++)
+    header[i] = (uint8_t)(announced >> (8 * (little_endian ? i : header_bytes - 1 - i)));
+
+  signal(SIGPIPE, SIG_IGN);
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  uint32_t random = 0x9e3779b9u;
+  for (size_t i = 0; i < PATTERN_BYTES; i++) {
+    random = random * 1664525u + 1013904223u;
+    pattern[i] = pattern[i + PATTERN_BYTES] = (uint8_t)(random >> 24);
+  }
+  expected = malloc(frame_bytes);
+  poller = epoll_create1(0);
+  Connection *connections = calloc((size_t)connection_count, sizeof *connections);
+  if (!expected || !connections || poller < 0) fail("out of memory");
+  for (int i = 0; i < connection_count; i++) open_connection(&connections[i], (uint32_t)i, &to);
+
+  uint64_t start = now_ns(), now = start, last_reply = start;
+  uint64_t measure_at = start + (uint64_t)(warmup * 1e9), stop_at = 0;
+  uint64_t first_messages = 0, first_ns = 0, first_server = 0, first_own = 0;
+  uint64_t messages = 0, measured_ns = 1, server_ns = 0, own_ns = 0;
+  enum { WARMING, MEASURING, DRAINING } phase = WARMING;
+  for (int i = 0; i < connection_count; i++) {
+    fill(&connections[i], now);
+    send_queued(&connections[i]);
+  }
+  while (phase != DRAINING || total_outstanding > 0) {
+    struct epoll_event events[EVENTS];
+    int ready = 0;
+    uint64_t spin_until = spin > 0 ? now_ns() + (uint64_t)(spin * 1e3) : 0;
+    do ready = epoll_wait(poller, events, EVENTS, 0);
+    while (ready == 0 && now_ns() < spin_until);
+    if (ready == 0) ready = epoll_wait(poller, events, EVENTS, 10);
+    if (ready < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
+    now = now_ns();
+    if (phase == WARMING && now >= measure_at) {
+      phase = MEASURING;
+      measuring = 1;
+      first_messages = total_messages;
+      first_server = cpu_of(pid);
+      first_own = own_cpu();
+      first_ns = now;
+      stop_at = now + (uint64_t)(seconds * 1e9);
+    } else if (phase == MEASURING && now >= stop_at) {
+      phase = DRAINING;
+      measuring = 0;
+      messages = total_messages - first_messages;
+      measured_ns = now - first_ns;
+      server_ns = cpu_of(pid) - first_server;
+      own_ns = own_cpu() - first_own;
+    }
+    for (int i = 0; i < ready; i++) {
+      Connection *c = events[i].data.ptr;
+      if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+        ssize_t length = recv(c->fd, receive_buffer, RECEIVE_BYTES, 0);
+        if (length == 0) fail("connection %u: the server closed it", c->number);
+        if (length < 0) {
+          if (errno != EAGAIN && errno != EINTR) fail("connection %u: recv: %s", c->number, strerror(errno));
+        } else {
+          now = last_reply = now_ns();
+          compare(c, receive_buffer, (size_t)length, now);
+        }
+      }
+      if (phase != DRAINING) fill(c, now);
+      send_queued(c);
+    }
+    if (now - last_reply > (uint64_t)(timeout * 1e9))
+      fail("no reply for %.3g s, %llu messages outstanding", timeout, (unsigned long long)total_outstanding);
+  }
+  /* All is answered. Bytes that come now belong to no message; the server's end is awaited a moment. */
+  int ended = 0;
+  for (int i = 0; i < connection_count; i++) shutdown(connections[i].fd, SHUT_WR);
+  uint64_t give_up = now_ns() + 300000000u;
+  while (ended < connection_count && now_ns() < give_up) {
+    struct epoll_event events[EVENTS];
+    int ready = epoll_wait(poller, events, EVENTS, 10);
+    for (int i = 0; i < ready; i++) {
+      Connection *c = events[i].data.ptr;
+      ssize_t length = recv(c->fd, receive_buffer, RECEIVE_BYTES, 0);
+      if (length > 0) fail("connection %u: %zd bytes that nobody asked for", c->number, length);
+      if (length < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (length < 0) fail("connection %u: reset instead of an end: %s", c->number, strerror(errno));
+      epoll_ctl(poller, EPOLL_CTL_DEL, c->fd, NULL);
+      ended++;
+    }
+  }
+  if (messages == 0) fail("no message in the measured period");
+  printf("{\"connections\":%d,\"inFlight\":%d,\"sizeBytes\":%zu,\"framing\":\"%s\",\"seconds\":%.4f,"
+         "\"messages\":%llu,\"messagesPerSecond\":%.0f,\"p50Us\":%.1f,\"p99Us\":%.1f,\"p999Us\":%.1f,"
+         "\"maxUs\":%.1f,\"serverCpuNsPerMessage\":%.1f,\"serverCpuShare\":%.3f,"
+         "\"loadCpuNsPerMessage\":%.1f,\"loadCpuShare\":%.3f,\"endedByServer\":%d,\"allMessages\":%llu}\n",
+         connection_count, in_flight, frame_bytes, framing, (double)measured_ns / 1e9,
+         (unsigned long long)messages, (double)messages * 1e9 / (double)measured_ns, percentile_us(0.5),
+         percentile_us(0.99), percentile_us(0.999), (double)latency_max / 1e3,
+         (double)server_ns / (double)messages, (double)server_ns / (double)measured_ns,
+         (double)own_ns / (double)messages, (double)own_ns / (double)measured_ns, ended,
+         (unsigned long long)total_messages);
+  return 0;
+}

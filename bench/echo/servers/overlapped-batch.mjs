@@ -1,0 +1,14 @@
+// This package, all messages of a turn in one call. BACKEND=net|bun|… chooses.
+import { lengthField, listen } from '../../../dist/index.js';
+
+const server = await listen({
+  backend: process.env.BACKEND ?? 'auto',
+  framing: lengthField({ size: 2, endian: 'little', includesHeader: true }),
+  messages(batch) {
+    for (let i = 0; i < batch.length; i++) batch.echo(i);
+  },
+  error(_connection, error) {
+    console.error(error);
+  },
+});
+console.log(`listening ${server.address.port}`);

@@ -1,0 +1,14 @@
+// This package, one call and one borrowed view a message. BACKEND=net|bun|… chooses.
+import { lengthField, listen } from '../../../dist/index.js';
+
+const server = await listen({
+  backend: process.env.BACKEND ?? 'auto',
+  framing: lengthField({ size: 2, endian: 'little', includesHeader: true }),
+  message(connection, bytes) {
+    connection.send(bytes);
+  },
+  error(_connection, error) {
+    console.error(error);
+  },
+});
+console.log(`listening ${server.address.port}`);

@@ -1,0 +1,158 @@
+/**
+ * Messages in batches: all of a turn in one call, as offsets into linear
+ * memory, without an object, a view or a crossing for each.
+ */
+import * as layout from '#generated/layout';
+import type { Connection } from './connection.ts';
+import type { Port } from './port.ts';
+import { REPLY_CAPACITY } from './regions.ts';
+
+const EVENT_WORDS = layout.EVENT_BYTES / 4;
+const REPLY_WORDS = layout.REPLY_BYTES / 4;
+
+/** Connections whose messages go to the same handler: those of one listener, or one connected. */
+export interface BatchGroup<Message = never> {
+  readonly messages: (batch: MessageBatch<Message>) => void;
+}
+
+/**
+ * The messages of one turn, in order for each connection. Valid during the call
+ * only: everything in it is borrowed.
+ */
+export class MessageBatch<_Message = Uint8Array> {
+  /** The whole linear memory: message `i` is `bytes[offset(i)]` up to `offset(i) + size(i)`. */
+  readonly bytes: Uint8Array;
+  readonly #port: Port;
+  readonly #u32: Uint32Array;
+  readonly #i32: Int32Array;
+  readonly #replies: number;
+  #first = 0;
+  #replyCount = 0;
+  /** How many messages there are. */
+  length = 0;
+
+  /** @internal */
+  constructor(port: Port) {
+    this.#port = port;
+    this.bytes = port.core.u8;
+    this.#u32 = port.core.u32;
+    this.#i32 = port.core.i32;
+    this.#replies = port.regions.replies >>> 2;
+  }
+
+  /** Offset in `bytes` of the first byte of message `index` (0 to `length` - 1). */
+  offset(index: number): number {
+    return this.#u32[this.#first + index * EVENT_WORDS + 2] as number;
+  }
+
+  /** Bytes of message `index`. */
+  size(index: number): number {
+    return this.#u32[this.#first + index * EVENT_WORDS + 3] as number;
+  }
+
+  connection(index: number): Connection<_Message> {
+    const slot = this.#i32[this.#first + index * EVENT_WORDS + 1] as number;
+    return this.#port.entities[slot] as unknown as Connection<_Message>;
+  }
+
+  /** A borrowed view of message `index`. It costs an allocation: where that counts, use `bytes`. */
+  message(index: number): Uint8Array {
+    const offset = this.offset(index);
+    return this.bytes.subarray(offset, offset + this.size(index));
+  }
+
+  /**
+   * Sends `sizeBytes` bytes of `bytes`, from `offset`, as one message to the
+   * connection of message `index`. The bytes are copied after the handler has
+   * returned, or when many replies have gathered. A reply that cannot be queued
+   * ends its connection with the error.
+   */
+  reply(index: number, offset: number, sizeBytes: number): void {
+    const word = this.#replies + this.#replyCount * REPLY_WORDS;
+    const u32 = this.#u32;
+    u32[word] = u32[this.#first + index * EVENT_WORDS + 1] as number;
+    u32[word + 1] = offset;
+    u32[word + 2] = sizeBytes;
+    if (++this.#replyCount === REPLY_CAPACITY) this.flush();
+  }
+
+  /** Sends message `index` back as it came. */
+  echo(index: number): void {
+    const word = this.#first + index * EVENT_WORDS;
+    this.reply(index, this.#u32[word + 2] as number, this.#u32[word + 3] as number);
+  }
+
+  /** Queues the replies gathered so far; called by itself after the handler. */
+  flush(): void {
+    const count = this.#replyCount;
+    if (count === 0) return;
+    this.#replyCount = 0;
+    const { exports } = this.#port.core;
+    const { worker } = this.#port.regions;
+    let from = 0;
+    for (;;) {
+      from = exports.sendList(worker, from, count);
+      if (from >= count) return;
+      this.#refused(this.#replies + from * REPLY_WORDS);
+      from++;
+    }
+  }
+
+  /** The core did not take a reply: ask again to learn why, and let its connection know. */
+  #refused(word: number): void {
+    const { exports } = this.#port.core;
+    const slot = this.#i32[word] as number;
+    const offset = this.#u32[word + 1] as number;
+    const length = this.#u32[word + 2] as number;
+    const result = exports.send(this.#port.regions.worker, slot, offset, length);
+    const connection = this.#port.entities[slot] as unknown as Connection | undefined;
+    // To a connection that has ended meanwhile nothing can be said.
+    if (result >= 0 || result === layout.ERROR_CLOSED) return;
+    connection?.sendRefused(result);
+  }
+
+  /** @internal */
+  show(first: number, length: number): void {
+    this.#first = first;
+    this.length = length;
+  }
+}
+
+/** Cuts a turn's events into batches. */
+export class BatchRunner {
+  readonly #port: Port;
+  readonly #batch: MessageBatch<never>;
+
+  constructor(port: Port) {
+    this.#port = port;
+    this.#batch = new MessageBatch<never>(port);
+  }
+
+  /** Hands out the messages of `group` from event `from` on; returns the first event that is not among them. */
+  run(group: BatchGroup, from: number, count: number): number {
+    const port = this.#port;
+    const { u32, i32 } = port.core;
+    const first = port.regions.events >>> 2;
+    let slot = -1;
+    let end = from;
+    for (; end < count; end++) {
+      const word = first + end * EVENT_WORDS;
+      if (u32[word] !== layout.EVENT_MESSAGE) break;
+      const other = i32[word + 1] as number;
+      if (other !== slot) {
+        if (port.entities[other]?.batchGroup !== group) break;
+        slot = other;
+      }
+    }
+    const batch = this.#batch;
+    batch.show(first + from * EVENT_WORDS, end - from);
+    try {
+      group.messages(batch);
+    } catch (exception) {
+      port.surface(exception);
+    }
+    batch.flush();
+    batch.length = 0;
+    return end;
+  }
+}

@@ -1,0 +1,2 @@
+/** The package's version, built in. */
+export { version } from '../../package.json' with { type: 'json' };

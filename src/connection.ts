@@ -1,0 +1,446 @@
+/** One TCP (or pipe) connection. */
+import * as layout from '#generated/layout';
+import type { SocketAddress } from '../backends/backend.ts';
+import type { BatchGroup } from './batch.ts';
+import { type Deferred, deferred } from './deferred.ts';
+import type { Entity } from './entity.ts';
+import { OverlappedError } from './errors.ts';
+import type { Group } from './handlers.ts';
+import { MessageQueue } from './message-queue.ts';
+import type { Port } from './port.ts';
+import type { Profile } from './profile.ts';
+import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
+
+const RECORD = layout.Connection;
+
+/** @internal What a connection is made from. */
+export interface ConnectionOrigin<Message> {
+  readonly port: Port;
+  readonly slot: number;
+  readonly token: number;
+  readonly group: Group<Message>;
+  readonly profile: Profile;
+  /** Called once, after the CLOSE event: its listener forgets it, its profile is given back. */
+  readonly onGone: (connection: Connection<Message>) => void;
+}
+
+/**
+ * A connection that speaks framed messages. Made by `listen` and `connect`, not
+ * by hand. `send` copies; what handlers get is borrowed for the call.
+ */
+export class Connection<Message = Uint8Array> implements Entity {
+  readonly port: Port;
+  /** Names this connection for good: no other one of this port ever has the same. */
+  readonly id: number;
+  /** The user's own. */
+  data: unknown = undefined;
+
+  readonly #slot: number;
+  readonly #group: Group<Message>;
+  readonly #profile: Profile;
+  readonly #onGone: (connection: Connection<Message>) => void;
+  #queue: MessageQueue<Message> | undefined;
+  #drained: Deferred<void> | undefined;
+  readonly #closed = deferred();
+  readonly #opening = deferred();
+  #error: OverlappedError | undefined;
+  #opened = false;
+  #blocked = false;
+  /** No more sends are taken. */
+  #ended = false;
+  /** The peer's side has ended. */
+  #peerEnded = false;
+  /** Closing: no handler but `error` and `close` is called any more. */
+  #closing = false;
+  #gone = false;
+  #remote: SocketAddress | undefined;
+  #local: SocketAddress | undefined;
+  #lastStatistics: ConnectionStatistics | undefined;
+
+  /** @internal */
+  constructor({ port, slot, token, group, profile, onGone }: ConnectionOrigin<Message>) {
+    this.port = port;
+    this.id = token;
+    this.#slot = slot;
+    this.#group = group;
+    this.#profile = profile;
+    this.#onGone = onGone;
+    this.#opening.promise.catch(() => {});
+    if (group.handlers.message === undefined && group.batch === undefined) {
+      this.#queue = new MessageQueue(group.highWaterMarkBytes, {
+        hold: () => this.#call('connectionHold'),
+        resume: () => this.resume(),
+      });
+    }
+    port.entities[slot] = this;
+  }
+
+  // ------------------------------------------------------------ sending
+
+  /**
+   * Queues one message; it leaves with everything else that is sent in this
+   * turn. Bytes are copied; an object goes through the codec; text is UTF-8.
+   * @returns false if more than the high-water mark is queued: wait for
+   *   `drained()` or the `drain` handler. Nothing is ever dropped.
+   * @throws OverlappedError CLOSED after `end`, `close` or an error; NO_BUFFERS
+   *   above `maxQueuedBytes`; FRAME_TOO_LONG or FRAME_MALFORMED if the framing
+   *   cannot carry it; INVALID_OPTION for what is neither bytes nor text without
+   *   a codec. Nothing was queued then.
+   */
+  send(message: Message | Uint8Array | string): boolean {
+    return this.#send(this.#encode(message), false);
+  }
+
+  /** Queues bytes as they are, without a frame around them. Otherwise as `send`. */
+  sendRaw(bytes: Uint8Array | string): boolean {
+    return this.#send(bytes, true);
+  }
+
+  #encode(message: Message | Uint8Array | string): Uint8Array | string {
+    const { codec } = this.#group;
+    if (codec !== undefined) return codec.encode(message as Message);
+    if (message instanceof Uint8Array || typeof message === 'string') return message;
+    throw new OverlappedError(
+      'INVALID_OPTION',
+      `a message is ${typeof message}; allowed is a Uint8Array or a string, or anything with a codec`,
+    );
+  }
+
+  #send(bytes: Uint8Array | string, isRaw: boolean): boolean {
+    if (this.#ended || !this.#opened) throw this.#closedError();
+    const result = this.port.send(this.#slot, bytes, isRaw);
+    if (result === 1) return true;
+    if (result === 0) {
+      this.#blocked = true;
+      return false;
+    }
+    if (result === layout.ERROR_CLOSED) throw this.#closedError();
+    throw this.port.countError(this.port.errorOf(result, 'send'));
+  }
+
+  #closedError(): OverlappedError {
+    return new OverlappedError('CLOSED', 'the connection takes no more messages', {
+      syscall: 'send',
+      cause: this.#error,
+    });
+  }
+
+  /** @internal A reply of a batch was refused: that ends the connection, because a reply is missing. */
+  sendRefused(result: number): void {
+    if (this.#ended) return;
+    this.#report(this.port.errorOf(result, 'send'));
+    this.#ended = true;
+    this.#abort(result);
+  }
+
+  /**
+   * Resolves when more is welcome after `send` returned false, at once if it is.
+   * @throws OverlappedError (rejects) if the connection closes before that
+   */
+  drained(): Promise<void> {
+    if (this.#gone || this.#ended) return Promise.reject(this.#error ?? this.#closedError());
+    if (!this.#isBlocked()) return Promise.resolve();
+    this.#drained ??= deferred();
+    return this.#drained.promise;
+  }
+
+  #isBlocked(): boolean {
+    if (this.#blocked) return true;
+    // Replies of a batch block without telling this object.
+    return (this.#field(RECORD.state) & layout.STATE_BLOCKED) !== 0;
+  }
+
+  // ------------------------------------------------------------ ending
+
+  /** Half-close: what is queued is sent, then the peer sees the end. Receiving goes on. */
+  end(): void {
+    if (this.#ended || this.#gone) return;
+    this.#ended = true;
+    this.#call('connectionEnd');
+  }
+
+  /**
+   * Closes in order: sends what is queued, ends, drops what still comes in,
+   * waits for the peer's end (at most `closeTimeoutMs`). Resolves once closed;
+   * never rejects: `error` tells how it ended.
+   */
+  close(): Promise<void> {
+    if (!this.#gone && !this.#closing) {
+      this.#closing = true;
+      this.#ended = true;
+      this.#call('connectionClose');
+      this.port.watchTimeouts(this.#profile.values.closeTimeoutMs || Number.MAX_SAFE_INTEGER);
+    }
+    return this.#closed.promise;
+  }
+
+  /** Resets the connection: nothing queued is sent, the peer sees RESET. */
+  abort(): void {
+    this.#abort(layout.ERROR_ABORTED);
+  }
+
+  #abort(error: number): void {
+    if (this.#gone) return;
+    this.#ended = true;
+    this.#closing = true;
+    this.port.core.exports.connectionAbort(this.port.regions.worker, this.#slot, error);
+    this.port.scheduleFlush();
+  }
+
+  /** Resolves once closed, however it ended; `error` tells. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Why it failed, once it has. */
+  get error(): OverlappedError | undefined {
+    return this.#error;
+  }
+
+  shutDown(): Promise<void> {
+    return this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // ------------------------------------------------------------ receiving
+
+  /** No more messages until `resume`; the peer is held back once buffers and windows are full. */
+  pause(): void {
+    if (!this.#gone) this.#call('connectionPause');
+  }
+
+  resume(): void {
+    if (this.#gone) return;
+    const { exports } = this.port.core;
+    const waiting = exports.connectionResume(this.port.regions.worker, this.#slot);
+    this.port.scheduleFlush();
+    if (waiting !== 0) this.port.scheduleTurn();
+  }
+
+  /**
+   * The messages, owned (bytes are copies). Ends when the peer ends; throws what
+   * ended it otherwise. While the consumer lags by more than the high-water mark
+   * the connection stops reading. Leaving the loop closes the connection.
+   * @throws OverlappedError INVALID_OPTION if a `message` or `messages` handler takes them
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    if (this.#queue === undefined) {
+      throw new OverlappedError(
+        'INVALID_OPTION',
+        'the messages of this connection go to its handler; leave `message` and `messages` out to iterate',
+      );
+    }
+    return this.#queue.iterate(() => void this.close());
+  }
+
+  // ------------------------------------------------------------ facts
+
+  /** This side may still send (R14). */
+  get sendConnected(): boolean {
+    return this.#opened && !this.#ended && !this.#gone;
+  }
+
+  /** The peer may still send (R14). */
+  get receiveConnected(): boolean {
+    return this.#opened && !this.#peerEnded && !this.#gone;
+  }
+
+  /** Bytes accepted by `send` and not yet taken by the system. */
+  get queuedBytes(): number {
+    return this.#gone ? 0 : this.#field(RECORD.queuedBytes);
+  }
+
+  get remoteAddress(): SocketAddress | undefined {
+    if (!this.#gone && this.#opened) {
+      this.#remote ??= this.port.driver.remoteAddress(this.#handle);
+    }
+    return this.#remote;
+  }
+
+  get localAddress(): SocketAddress | undefined {
+    if (!this.#gone && this.#opened) {
+      this.#local ??= this.port.driver.localAddress(this.#handle);
+    }
+    return this.#local;
+  }
+
+  statistics(): ConnectionStatistics {
+    if (this.#lastStatistics !== undefined) return this.#lastStatistics;
+    return connectionStatistics(this.port.core, this.port.recordOf(this.#slot));
+  }
+
+  /** @throws OverlappedError CLOSED */
+  configure(options: { readonly noDelay: boolean; readonly keepAliveMs: number }): void {
+    if (this.#gone || !this.#opened) throw this.#closedError();
+    this.port.driver.configure(this.#handle, options);
+  }
+
+  /** Does not keep the host's process alive. */
+  unref(): void {
+    if (!this.#gone) this.port.driver.setReferenced(this.#handle, false);
+  }
+
+  ref(): void {
+    if (!this.#gone) this.port.driver.setReferenced(this.#handle, true);
+  }
+
+  get #handle(): number {
+    return this.#field(RECORD.handle) | 0;
+  }
+
+  #field(offset: number): number {
+    return this.port.core.u32[(this.port.recordOf(this.#slot) + offset) >>> 2] as number;
+  }
+
+  #call(name: 'connectionEnd' | 'connectionClose' | 'connectionPause' | 'connectionHold'): void {
+    this.port.core.exports[name](this.port.regions.worker, this.#slot);
+    this.port.scheduleFlush();
+    if (name === 'connectionClose') this.port.scheduleTurn();
+  }
+
+  // ------------------------------------------------------------ events
+
+  /** @internal Resolves when it is open; rejects with why it never was. */
+  get opening(): Promise<void> {
+    return this.#opening.promise;
+  }
+
+  /** @internal */
+  get batchGroup(): BatchGroup | undefined {
+    return this.#closing ? undefined : this.#group.batch;
+  }
+
+  /** @internal */
+  get hasTimeLimit(): boolean {
+    const { idleTimeoutMs, firstMessageTimeoutMs } = this.#profile.values;
+    return this.#closing || this.#error !== undefined || idleTimeoutMs + firstMessageTimeoutMs > 0;
+  }
+
+  /** @internal */
+  handle(kind: number, offset: number, length: number): void {
+    try {
+      this.#dispatch(kind, offset, length);
+    } catch (exception) {
+      this.port.surface(exception);
+    }
+  }
+
+  #dispatch(kind: number, offset: number, length: number): void {
+    switch (kind) {
+      case layout.EVENT_MESSAGE:
+        if (!this.#closing) this.#message(offset, length);
+        break;
+      case layout.EVENT_OPEN:
+        this.#open();
+        break;
+      case layout.EVENT_END:
+        this.#peerEnded = true;
+        this.#queue?.end(undefined);
+        if (!this.#closing) this.#group.handlers.end?.(this);
+        break;
+      case layout.EVENT_DRAIN:
+        this.#blocked = false;
+        this.#drained?.resolve();
+        this.#drained = undefined;
+        if (!this.#closing) this.#group.handlers.drain?.(this);
+        break;
+      case layout.EVENT_OVERSIZE:
+        if (!this.#closing) {
+          this.#report(
+            new OverlappedError('FRAME_TOO_LONG', `a frame of ${length} bytes was skipped`),
+          );
+        }
+        break;
+      case layout.EVENT_ERROR:
+        this.#failed(this.port.errorOf(offset | 0, 'receive', length));
+        break;
+      case layout.EVENT_CLOSE:
+        this.#close(offset | 0, length);
+        break;
+    }
+  }
+
+  #open(): void {
+    this.#opened = true;
+    const { idleTimeoutMs, firstMessageTimeoutMs } = this.#profile.values;
+    if (idleTimeoutMs > 0) this.port.watchTimeouts(idleTimeoutMs);
+    if (firstMessageTimeoutMs > 0) this.port.watchTimeouts(firstMessageTimeoutMs);
+    this.#opening.resolve();
+    this.#group.handlers.open?.(this);
+  }
+
+  #message(offset: number, length: number): void {
+    const { codec, handlers } = this.#group;
+    const bytes = new Uint8Array(this.port.core.memory.buffer, offset, length);
+    if (codec === undefined) {
+      if (this.#queue === undefined) handlers.message?.(this, bytes as Message);
+      else this.#queue.push(bytes.slice() as Message, length);
+      return;
+    }
+    let message: Message;
+    try {
+      message = codec.decode(bytes);
+    } catch (cause) {
+      this.#malformed(cause);
+      return;
+    }
+    if (this.#queue === undefined) handlers.message?.(this, message);
+    else this.#queue.push(message, length);
+  }
+
+  #malformed(cause: unknown): void {
+    const error = new OverlappedError('MESSAGE_MALFORMED', undefined, { syscall: 'decode', cause });
+    const { exports } = this.port.core;
+    const { worker } = this.port.regions;
+    exports.connectionReject(worker, this.#slot, layout.ERROR_MESSAGE_MALFORMED);
+    this.#failed(error);
+  }
+
+  /** Reported once; the connection closes by itself, and takes a last message until then. */
+  #failed(error: OverlappedError): void {
+    this.#error ??= error;
+    this.port.watchTimeouts(this.#profile.values.closeTimeoutMs || Number.MAX_SAFE_INTEGER);
+    this.#queue?.end(error);
+    this.#drained?.reject(error);
+    this.#drained = undefined;
+    const quiet = this.#closing;
+    if (!quiet) this.#report(error);
+    this.#closing = true;
+  }
+
+  #openingError(result: number, systemError: number): OverlappedError {
+    return this.port.errorOf(result || layout.ERROR_CANCELED, 'connect', systemError);
+  }
+
+  #report(error: OverlappedError): void {
+    this.port.countError(error);
+    try {
+      this.#group.handlers.error?.(this, error);
+    } catch (exception) {
+      this.port.surface(exception);
+    }
+  }
+
+  #close(result: number, systemError: number): void {
+    this.#lastStatistics = connectionStatistics(this.port.core, this.port.recordOf(this.#slot));
+    if (result < 0) this.#error ??= this.port.errorOf(result, 'connection', systemError);
+    this.#gone = true;
+    this.#ended = true;
+    this.#closing = true;
+    this.port.entities[this.#slot] = undefined;
+    this.port.profiles.release(this.#profile);
+    this.#queue?.end(this.#error);
+    this.#drained?.reject(this.#error ?? this.#closedError());
+    this.#drained?.promise.catch(() => {});
+    this.#onGone(this);
+    this.#opening.reject(this.#openingError(result, systemError));
+    try {
+      if (this.#opened) this.#group.handlers.close?.(this, this.#error);
+    } finally {
+      this.#closed.resolve();
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** `overlapped`: framed, ordered messages over a completion port. Re-exports only. */
+export type {
+  BackendSelection,
+  Endpoint,
+  Leftovers,
+  Limits,
+  Probe,
+  SocketAddress,
+} from '../backends/backend.ts';
+export { MessageBatch } from './batch.ts';
+export { connect } from './client.ts';
+export { Connection } from './connection.ts';
+export {
+  type Datagram,
+  DatagramSocket,
+  type DatagramSocketOptions,
+  datagram,
+} from './datagram.ts';
+export { ERROR_CODES, type ErrorCode, OverlappedError, type SystemErrorCause } from './errors.ts';
+export {
+  delimiter,
+  type Framing,
+  fixed,
+  lengthField,
+  line,
+  parseFraming,
+  raw,
+  varint,
+} from './framing.ts';
+export { type HostInfo, info } from './info.ts';
+export { Port, type PortBackend, type PortLeftovers } from './port.ts';
+export type { BackendReport } from './registry.ts';
+export { listen, Server, type ServerStatistics } from './server.ts';
+export type { ConnectionStatistics, PortStatistics } from './stats.ts';
+export type {
+  BackendName,
+  Codec,
+  ConnectionOptions,
+  ConnectOptions,
+  Handlers,
+  ListenOptions,
+  PortOptions,
+} from './types.ts';
+
+import { Port } from './port.ts';
+import type { PortOptions } from './types.ts';
+
+/** Makes a port of its own: pass it as `on` to `listen`, `connect` and `datagram`. */
+export function openPort(options: PortOptions = {}): Promise<Port> {
+  return Port.open(options);
+}

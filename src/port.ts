@@ -1,0 +1,351 @@
+/**
+ * A port: one core, one backend, and the loop between them. A turn takes the
+ * completions that the backend reported, lets the core put them in order and
+ * frame them, dispatches the events, and submits what follows from all that.
+ */
+import * as layout from '#generated/layout';
+import type { BackendHost, Driver, Leftovers } from '../backends/backend.ts';
+import { BatchRunner } from './batch.ts';
+import { AddressRecords } from './core/address.ts';
+import { Core } from './core/core.ts';
+import type { Entity } from './entity.ts';
+import { OverlappedError } from './errors.ts';
+import { integerOption, invalidOption } from './options.ts';
+import { ProfileTable } from './profile.ts';
+import { type BackendReport, chooseBackend } from './registry.ts';
+import {
+  placeRegions,
+  type Regions,
+  type RegionSizes,
+  regionBytes,
+  SCRATCH_BYTES,
+} from './regions.ts';
+import { type PortStatistics, portStatistics } from './stats.ts';
+import { drainSubmissions } from './submissions.ts';
+import type { PortOptions } from './types.ts';
+
+/** Turns in one pass of the host's loop before other work gets its chance. */
+const TURNS_AT_ONCE = 8;
+const SWEEP_LEAST_MS = 5;
+const SWEEP_MOST_MS = 500;
+const EVENT_WORDS = layout.EVENT_BYTES / 4;
+const WORKER = layout.Worker;
+
+/** Which backend a port runs on, and why that one. */
+export interface PortBackend {
+  readonly name: string;
+  readonly reason: string;
+  readonly tried: readonly BackendReport[];
+}
+
+/** What a closed port left behind: all zero after an orderly end. */
+export interface PortLeftovers extends Leftovers {
+  /** Operations whose memory is still lent. */
+  readonly lent: number;
+  readonly buffers: number;
+  readonly connections: number;
+}
+
+/** Ends closing connections that have not ended within this, at `Port.close`. */
+const CLOSE_GRACE_MS = 10_000;
+
+export class Port {
+  readonly backend: PortBackend;
+  readonly core: Core;
+  /** @internal */
+  readonly regions: Regions;
+  /** @internal */
+  readonly driver: Driver;
+  /** @internal */
+  readonly profiles: ProfileTable;
+  /** @internal Largest receive, in bytes. */
+  readonly receiveBufferBytes: number;
+  /** @internal By slot of the connection record. */
+  readonly entities: (Entity | undefined)[] = [];
+
+  /** @internal */
+  readonly addresses: AddressRecords;
+
+  readonly #batch: BatchRunner;
+  readonly #errors = new Map<string, number>();
+  readonly #encoder = new TextEncoder();
+  #turning = false;
+  #flushScheduled = false;
+  #submitting = false;
+  #closing: Promise<PortLeftovers> | undefined;
+  #cancelSweep: (() => void) | undefined;
+  #sweepMs = 0;
+
+  private constructor(
+    core: Core,
+    regions: Regions,
+    driver: Driver,
+    backend: PortBackend,
+    sizes: RegionSizes,
+  ) {
+    this.core = core;
+    this.regions = regions;
+    this.driver = driver;
+    this.backend = backend;
+    this.receiveBufferBytes = sizes.receiveBufferBytes;
+    this.profiles = new ProfileTable(core, regions.arena);
+    this.addresses = new AddressRecords(core.u8);
+    this.#batch = new BatchRunner(this);
+    driver.attach(() => this.#run());
+  }
+
+  /**
+   * Makes a port of its own; `listen`, `connect` and `datagram` otherwise share
+   * one for each choice of options.
+   * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED if the backend cannot run here, NO_BUFFERS
+   */
+  static async open(options: PortOptions = {}): Promise<Port> {
+    const choice = await chooseBackend(options.backend);
+    const sizes: RegionSizes = {
+      maxConnections: integerOption('maxConnections', options.maxConnections, 16_384, 1, 2 ** 20),
+      receiveBufferBytes: integerOption(
+        'receiveBufferBytes',
+        options.receiveBufferBytes,
+        65_536,
+        64,
+        2 ** 24,
+      ),
+      receiveBuffers: integerOption('receiveBuffers', options.receiveBuffers, 1024, 1, 2 ** 20),
+      arenaBytes: integerOption('arenaBytes', options.arenaBytes, 2 ** 26, 2 ** 16, 2 ** 30),
+    };
+    const memoryBytes = regionBytes(sizes);
+    if (memoryBytes > 2 ** 31) {
+      throw invalidOption(
+        'receiveBuffers × receiveBufferBytes + arenaBytes + maxConnections',
+        `${memoryBytes} bytes in all`,
+        'at most 2 GiB',
+      );
+    }
+    const core = Core.create({ shared: options.shared ?? false, memoryBytes });
+    const late: { regions?: Regions } = {};
+    const { exports } = core;
+    const bufferBytes = sizes.receiveBufferBytes;
+    let buffersAt = 0;
+    const host: BackendHost = {
+      core,
+      bufferBytes,
+      complete(token, result, flags = 0, buffer = layout.NOTHING, systemError = 0) {
+        const worker = (late.regions as Regions).worker;
+        const queued = exports.complete(worker, token, result, flags, buffer, systemError);
+        // The queue holds as many as can be pending: more is a backend's error.
+        if (queued < 0) throw OverlappedError.fromResult(queued, 'complete');
+      },
+      takeBuffer: () => exports.bufferTake((late.regions as Regions).worker),
+      bufferOffset: (slot) => buffersAt + slot * bufferBytes,
+      returnBuffer(slot) {
+        exports.bufferReturn((late.regions as Regions).worker, slot);
+      },
+    };
+    const driver = await choice.selection.create(host, choice.selection.options);
+    const regions = placeRegions(core, sizes, driver.limits);
+    buffersAt = exports.poolAddress(regions.buffers, 0) >>> 0;
+    late.regions = regions;
+    const backend = { name: choice.selection.name, reason: choice.reason, tried: choice.tried };
+    return new Port(core, regions, driver, backend, sizes);
+  }
+
+  /** True once `close` has begun: nothing new may be opened on it. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  statistics(): PortStatistics {
+    return portStatistics(this.core, this.regions, this.#errors, this.driver.counters());
+  }
+
+  /**
+   * Closes every connection, listener and socket in order, aborts those that do
+   * not end in time, waits until the backend has given everything back, and says
+   * what was left.
+   */
+  close(): Promise<PortLeftovers> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<PortLeftovers> {
+    const open = this.entities.filter((entity) => entity !== undefined);
+    const done = Promise.all(open.map((entity) => entity.shutDown()));
+    const cancel = this.driver.setTimer(CLOSE_GRACE_MS, () => {
+      for (const entity of this.entities) entity?.abort();
+    });
+    await done;
+    cancel();
+    this.#cancelSweep?.();
+    const { exports } = this.core;
+    const left = await this.driver.dispose();
+    this.#run();
+    return {
+      ...left,
+      lent: exports.poolInUse(this.regions.operations),
+      buffers: exports.poolInUse(this.regions.buffers),
+      connections: exports.poolInUse(this.regions.connections),
+    };
+  }
+
+  /** @internal Counts an error that is about to be reported. */
+  countError(error: OverlappedError): OverlappedError {
+    this.#errors.set(error.code, (this.#errors.get(error.code) ?? 0) + 1);
+    return error;
+  }
+
+  /** @internal The error for a result of the core or the backend. */
+  errorOf(result: number, syscall: string, systemError = 0): OverlappedError {
+    const name = systemError === 0 ? undefined : this.driver.systemErrorName(systemError);
+    return OverlappedError.fromResult(result, syscall, systemError, name);
+  }
+
+  /** @internal Address of a connection's record. */
+  recordOf(slot: number): number {
+    return this.core.exports.poolAddress(this.regions.connections, slot) >>> 0;
+  }
+
+  /**
+   * @internal Queues a message, or raw bytes; the caller's bytes are copied.
+   * @returns 1, 0 when the caller should wait for DRAIN, or a negative error
+   */
+  send(slot: number, message: Uint8Array | string, isRaw: boolean): number {
+    const { exports, u8 } = this.core;
+    const { worker, scratch, arena } = this.regions;
+    const queue = isRaw ? exports.sendRaw : exports.send;
+    const bytes = typeof message === 'string' ? this.#encoder.encode(message) : message;
+    const length = bytes.length;
+    if (bytes.buffer === u8.buffer) {
+      // Borrowed from this very memory: an echo needs no copy into it.
+      return this.#queued(queue(worker, slot, bytes.byteOffset, length));
+    }
+    if (length <= SCRATCH_BYTES) {
+      u8.set(bytes, scratch);
+      return this.#queued(queue(worker, slot, scratch, length));
+    }
+    const block = exports.arenaAlloc(arena, length) >>> 0;
+    if (block === 0) return layout.ERROR_NO_BUFFERS;
+    u8.set(bytes, block);
+    const result = queue(worker, slot, block, length);
+    exports.arenaFree(arena, block);
+    return this.#queued(result);
+  }
+
+  #queued(result: number): number {
+    if (result >= 0) this.scheduleFlush();
+    return result;
+  }
+
+  /** @internal Something may be submitted: it goes out with the turn, or with this tick. */
+  scheduleFlush(): void {
+    if (this.#turning || this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(this.#flushNow);
+  }
+
+  readonly #flushNow = (): void => {
+    this.#flushScheduled = false;
+    if (!this.#turning) this.#finish();
+  };
+
+  /** @internal What was paused has waited: a turn is needed though no completion comes. */
+  scheduleTurn(): void {
+    this.driver.wake();
+  }
+
+  /** @internal From now on connections are looked at for time limits, as often as `limitMs` needs. */
+  watchTimeouts(limitMs: number): void {
+    const wanted = Math.min(Math.max(limitMs / 8, SWEEP_LEAST_MS), SWEEP_MOST_MS);
+    if (this.#cancelSweep !== undefined) {
+      if (this.#sweepMs <= wanted) return;
+      this.#cancelSweep();
+    }
+    this.#sweepMs = wanted;
+    this.#cancelSweep = this.driver.setTimer(wanted, () => {
+      this.#cancelSweep = undefined;
+      const expired = this.core.exports.sweep(this.regions.worker, this.driver.now() >>> 0);
+      if (expired > 0) this.#run();
+      if (this.entities.some((entity) => entity?.hasTimeLimit)) this.watchTimeouts(wanted);
+    });
+  }
+
+  /** @internal Calls a handler; what it throws surfaces as the host's uncaught exception, after the turn. */
+  surface(exception: unknown): void {
+    queueMicrotask(() => {
+      throw exception;
+    });
+  }
+
+  #run(): void {
+    if (this.#turning) return;
+    const { exports, u32 } = this.core;
+    const { worker } = this.regions;
+    for (let turn = 0; turn < TURNS_AT_ONCE; turn++) {
+      this.#turning = true;
+      const count = exports.turn(worker, this.driver.now() >>> 0);
+      if (u32[(worker + WORKER.submissionCount) >>> 2] !== 0) this.#submit();
+      this.#dispatch(count);
+      this.#turning = false;
+      this.#finish();
+      if (u32[(worker + WORKER.more) >>> 2] === 0) return;
+    }
+    this.driver.wake();
+  }
+
+  #finish(): void {
+    if (this.#submitting) return;
+    this.#submitting = true;
+    const { finish } = this.core.exports;
+    let again: number;
+    do {
+      again = finish(this.regions.worker);
+      this.#submit();
+    } while (again !== 0);
+    this.driver.flush();
+    this.#submitting = false;
+  }
+
+  #submit(): void {
+    const { u32 } = this.core;
+    const field = (this.regions.worker + WORKER.submissionCount) >>> 2;
+    const count = u32[field] as number;
+    if (count === 0) return;
+    drainSubmissions(this.core, this.driver, this.regions.submissions, count);
+    u32[field] = 0;
+  }
+
+  #dispatch(count: number): void {
+    const { u32, i32 } = this.core;
+    const { entities } = this;
+    const first = this.regions.events >>> 2;
+    for (let index = 0; index < count; ) {
+      const word = first + index * EVENT_WORDS;
+      const kind = u32[word] as number;
+      const slot = i32[word + 1] as number;
+      let entity = entities[slot];
+      if (entity === undefined && kind === layout.EVENT_OPEN) entity = this.#adopt(slot);
+      if (entity === undefined) {
+        index++;
+      } else if (kind === layout.EVENT_MESSAGE && entity.batchGroup !== undefined) {
+        index = this.#batch.run(entity.batchGroup, index, count);
+      } else {
+        entity.handle(kind, u32[word + 2] as number, u32[word + 3] as number);
+        index++;
+      }
+    }
+  }
+
+  /** A connection was accepted: its listener makes an object for it. */
+  #adopt(slot: number): Entity | undefined {
+    const token = this.core.f64[(this.recordOf(slot) + layout.Connection.listenerToken) >>> 3];
+    const listener = this.core.exports.poolCheck(this.regions.connections, token as number);
+    const entity = listener < 0 ? undefined : this.entities[listener];
+    if (entity?.adopt !== undefined) return entity.adopt(slot);
+    this.core.exports.connectionAbort(this.regions.worker, slot, layout.ERROR_ABORTED);
+    return undefined;
+  }
+}

@@ -1,0 +1,238 @@
+/** `listen`: a listener and its connections. */
+import * as layout from '#generated/layout';
+import type { Endpoint, SocketAddress } from '../backends/backend.ts';
+import { Connection } from './connection.ts';
+import { type Deferred, deferred } from './deferred.ts';
+import { endpointOf } from './endpoint.ts';
+import type { Entity } from './entity.ts';
+import type { OverlappedError } from './errors.ts';
+import { type Group, groupOf } from './handlers.ts';
+import { booleanOption, integerOption, knownOptions } from './options.ts';
+import type { Port, PortBackend } from './port.ts';
+import { acquirePort, CONNECTION_OPTION_NAMES, PORT_OPTION_NAMES } from './ports.ts';
+import { type Profile, profileValues, streamOptions } from './profile.ts';
+import type { ListenOptions } from './types.ts';
+
+const OPTION_NAMES = new Set([
+  ...CONNECTION_OPTION_NAMES,
+  ...PORT_OPTION_NAMES,
+  'port',
+  'host',
+  'path',
+  'backlog',
+  'reusePort',
+  'ipv6Only',
+  'maxListenerConnections',
+  'on',
+  'signal',
+]);
+/** After a failed accept (out of descriptors, for one) the listener tries again after this. */
+const ACCEPT_RETRY_MS = 100;
+
+export interface ServerStatistics {
+  readonly connections: number;
+  readonly accepted: number;
+  /** Accepts that failed; the listener went on. */
+  readonly acceptErrors: number;
+}
+
+/** A listening socket. */
+export class Server<Message = Uint8Array> implements Entity {
+  readonly port: Port;
+  readonly batchGroup = undefined;
+  readonly hasTimeLimit = false;
+  readonly #slot: number;
+  readonly #profile: Profile;
+  readonly #group: Group<Message>;
+  readonly #opening: Deferred<Server<Message>>;
+  readonly #closed = deferred();
+  readonly #connections = new Set<Connection<Message>>();
+  #address: SocketAddress | undefined;
+  #closing = false;
+  #gone = false;
+  #accepted = 0;
+  #acceptErrors = 0;
+
+  /** @internal */
+  constructor(
+    port: Port,
+    slot: number,
+    profile: Profile,
+    group: Group<Message>,
+    opening: Deferred<Server<Message>>,
+  ) {
+    this.port = port;
+    this.#slot = slot;
+    this.#profile = profile;
+    this.#group = group;
+    this.#opening = opening;
+    port.entities[slot] = this;
+  }
+
+  /** Where it listens, with the port that the system chose. */
+  get address(): SocketAddress {
+    return this.#address as SocketAddress;
+  }
+
+  get backend(): PortBackend {
+    return this.port.backend;
+  }
+
+  /** Connections open now. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** The connections open now. */
+  openConnections(): IterableIterator<Connection<Message>> {
+    return this.#connections.values();
+  }
+
+  statistics(): ServerStatistics {
+    return {
+      connections: this.#connections.size,
+      accepted: this.#accepted,
+      acceptErrors: this.#acceptErrors,
+    };
+  }
+
+  /** Stops listening, closes its connections in order, and resolves once all are gone. */
+  async close(): Promise<void> {
+    if (!this.#closing && !this.#gone) {
+      this.#closing = true;
+      this.port.core.exports.connectionClose(this.port.regions.worker, this.#slot);
+      this.port.scheduleFlush();
+    }
+    await this.#closed.promise;
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
+  }
+
+  shutDown(): Promise<void> {
+    return this.close();
+  }
+
+  /** Stops listening and resets its connections. */
+  abort(): void {
+    if (!this.#gone) {
+      this.#closing = true;
+      const { exports } = this.port.core;
+      exports.connectionAbort(this.port.regions.worker, this.#slot, layout.ERROR_ABORTED);
+      this.port.scheduleFlush();
+    }
+    for (const connection of this.#connections) connection.abort();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Does not keep the host's process alive. */
+  unref(): void {
+    if (!this.#gone) this.port.driver.setReferenced(this.#handle, false);
+  }
+
+  ref(): void {
+    if (!this.#gone) this.port.driver.setReferenced(this.#handle, true);
+  }
+
+  get #handle(): number {
+    const { port } = this;
+    return port.core.i32[(port.recordOf(this.#slot) + layout.Connection.handle) >>> 2] as number;
+  }
+
+  /** @internal A connection of this listener was accepted: its record is in `slot`. */
+  adopt(slot: number): Connection<Message> {
+    const { port } = this;
+    this.#accepted++;
+    const connection = new Connection<Message>({
+      port,
+      slot,
+      token: port.core.f64[(port.recordOf(slot) + layout.Connection.token) >>> 3] as number,
+      group: this.#group,
+      profile: port.profiles.share(this.#profile),
+      onGone: (gone) => this.#connections.delete(gone),
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** @internal */
+  handle(kind: number, offset: number, length: number): void {
+    switch (kind) {
+      case layout.EVENT_OPEN:
+        this.#address = this.port.driver.localAddress(this.#handle);
+        this.#opening.resolve(this);
+        break;
+      case layout.EVENT_ERROR:
+        this.#acceptFailed(this.port.errorOf(offset | 0, 'accept', length));
+        break;
+      case layout.EVENT_CLOSE:
+        this.#gone = true;
+        this.port.entities[this.#slot] = undefined;
+        this.port.profiles.release(this.#profile);
+        this.#opening.reject(this.port.errorOf(offset | 0, 'listen', length));
+        this.#closed.resolve();
+        break;
+    }
+  }
+
+  #acceptFailed(error: OverlappedError): void {
+    this.#acceptErrors++;
+    this.port.countError(error);
+    this.port.driver.setTimer(ACCEPT_RETRY_MS, () => {
+      if (this.#gone || this.#closing) return;
+      this.port.core.exports.listenerResume(this.port.regions.worker, this.#slot);
+      this.port.scheduleFlush();
+    });
+  }
+}
+
+/**
+ * Listens for connections that speak framed messages.
+ * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED, ADDRESS_IN_USE, ACCESS,
+ *   UNREACHABLE (no such address here), NO_BUFFERS, CANCELED by the signal
+ */
+export async function listen<Message = Uint8Array>(
+  options: ListenOptions<Message>,
+): Promise<Server<Message>> {
+  knownOptions('listen', options, OPTION_NAMES);
+  const endpoint: Endpoint = endpointOf(options, 0);
+  const listenerOptions = {
+    ...streamOptions(options),
+    backlog: integerOption('backlog', options.backlog, 511, 1, 65_535),
+    reusePort: booleanOption('reusePort', options.reusePort, false),
+    ipv6Only: booleanOption('ipv6Only', options.ipv6Only, false),
+  };
+  const most = integerOption(
+    'maxListenerConnections',
+    options.maxListenerConnections,
+    0,
+    0,
+    2 ** 20,
+  );
+  const { signal } = options;
+  const port = await acquirePort(options, signal);
+  const values = profileValues(options, port.driver.limits, port.receiveBufferBytes, most);
+  const group = groupOf(options, values.highWaterMarkBytes);
+  const profile = port.profiles.acquire(values);
+  const { exports } = port.core;
+  const { worker } = port.regions;
+  const record = exports.connectionCreate(worker, layout.CONNECTION_LISTENER, profile.address);
+  if (record < 0) {
+    port.profiles.release(profile);
+    throw port.errorOf(record, 'listen');
+  }
+  const slot = record % layout.POOL_CAPACITY_MAX;
+  const opening = deferred<Server<Message>>();
+  const server = new Server<Message>(port, slot, profile, group, opening);
+  const token = exports.operationStart(worker, layout.OPERATION_LISTEN, slot);
+  port.driver.listen(token, endpoint, listenerOptions);
+  port.scheduleFlush();
+  await opening.promise;
+  if (signal !== undefined) {
+    const onAbort = () => void server.close();
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  }
+  return server;
+}

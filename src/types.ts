@@ -1,0 +1,122 @@
+/** The public options and handlers. Classes stand in their own files. */
+import type { BackendSelection } from '../backends/backend.ts';
+import type { MessageBatch } from './batch.ts';
+import type { Connection } from './connection.ts';
+import type { OverlappedError } from './errors.ts';
+import type { Framing } from './framing.ts';
+import type { Port } from './port.ts';
+
+export type BackendName = 'iocp' | 'uring' | 'net' | 'bun' | 'sim';
+
+/** Turns messages into objects and back (R29). `decode` gets borrowed bytes and must not keep them. */
+export interface Codec<Message> {
+  readonly name: string;
+  encode(message: Message): Uint8Array;
+  /** Throws on malformed bytes: the connection then ends with MESSAGE_MALFORMED. */
+  decode(bytes: Uint8Array): Message;
+}
+
+/**
+ * What a program does with its connections. All are optional and called one at
+ * a time; none is called after `close`. An exception out of a handler is not
+ * swallowed: it surfaces as the host's uncaught exception, and other
+ * connections are not disturbed.
+ */
+export interface Handlers<Message = Uint8Array> {
+  open?(connection: Connection<Message>): void;
+  /** One message. A `Uint8Array` is borrowed: it ends with the call; copy what is kept. */
+  message?(connection: Connection<Message>, message: Message): void;
+  /** All messages of a turn, without an allocation: the fast way. Instead of `message`. */
+  messages?(batch: MessageBatch<Message>): void;
+  /** The peer ended its side; with `allowHalfOpen` this side may go on sending. */
+  end?(connection: Connection<Message>): void;
+  /** The send queue is empty enough again after `send` returned false. */
+  drain?(connection: Connection<Message>): void;
+  /** Something failed. The connection closes, except on a frame that `onOversize: 'discard'` skips. */
+  error?(connection: Connection<Message>, error: OverlappedError): void;
+  /** The last call for a connection; `error` is there unless both sides ended cleanly. */
+  close?(connection: Connection<Message>, error: OverlappedError | undefined): void;
+}
+
+/** How a port is made. Ports of equal choice are shared unless `port` is given. */
+export interface PortOptions {
+  /** `'auto'` (default) takes the fastest backend that passes its probe. */
+  readonly backend?: 'auto' | BackendName | BackendSelection<never>;
+  /** Most connections (and listeners and datagram sockets) open at once. Default 16,384. */
+  readonly maxConnections?: number;
+  /** Bytes in each receive buffer (R9). Default 65,536. */
+  readonly receiveBufferBytes?: number;
+  /** Most receive buffers (R9). Default 1,024, or as many as the receives that can be pending on 64 connections. */
+  readonly receiveBuffers?: number;
+  /** Bytes for send queues and frames that span buffers, a power of two. Default 64 MiB. */
+  readonly arenaBytes?: number;
+  /** Linear memory that other threads can share. Default false. */
+  readonly shared?: boolean;
+}
+
+/** What connections of a listener, or one connected, have in common. */
+export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Message> {
+  /** Default `raw()`: whatever arrives is a message. */
+  readonly framing?: Framing;
+  readonly codec?: Codec<Message>;
+  /** Receives kept pending (R9); the backend's limit caps it. Default 1. */
+  readonly receiveDepth?: number;
+  /** Sends in flight (R21); the backend's limit caps it. Default 1, or the backend's limit where it keeps order. */
+  readonly sendDepth?: number;
+  /** Put receives in order by their numbers (R5). Default true; costs nothing where one is pending. */
+  readonly readOrder?: boolean;
+  /** Put sends in order by their numbers (R5). Default true. */
+  readonly writeOrder?: boolean;
+  /** Issue a new receive before the current one has been processed (R9). Default true. */
+  readonly eagerRead?: boolean;
+  /** `send` returns false above this many queued bytes. Default 1 MiB. */
+  readonly highWaterMarkBytes?: number;
+  /** `send` throws NO_BUFFERS above this many queued bytes. Default 16 MiB. */
+  readonly maxQueuedBytes?: number;
+  /** The peer's end does not end this side. Default false. */
+  readonly allowHalfOpen?: boolean;
+  /** No byte in either direction for so long ends the connection with TIMED_OUT. Default 0: never. */
+  readonly idleTimeoutMs?: number;
+  /** No whole message within so long of the opening ends it with TIMED_OUT. Default 0: never. */
+  readonly firstMessageTimeoutMs?: number;
+  /** How long `close` waits for the peer before it aborts. Default 5,000. */
+  readonly closeTimeoutMs?: number;
+  /** Default true. */
+  readonly noDelay?: boolean;
+  /** Default 0: off. */
+  readonly keepAliveMs?: number;
+}
+
+export interface ListenOptions<Message = Uint8Array>
+  extends ConnectionOptions<Message>,
+    Omit<PortOptions, 'shared'> {
+  /** TCP port; 0 (default) lets the system choose. */
+  readonly port?: number;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** A Unix socket or named pipe instead of host and port. */
+  readonly path?: string;
+  readonly backlog?: number;
+  readonly reusePort?: boolean;
+  readonly ipv6Only?: boolean;
+  /** Connections of this listener open at once; further ones wait in the system's queue. Default: the port's limit. */
+  readonly maxListenerConnections?: number;
+  /** Run on this port instead of a shared one. */
+  readonly on?: Port;
+  /** Aborting it closes the server. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ConnectOptions<Message = Uint8Array>
+  extends ConnectionOptions<Message>,
+    Omit<PortOptions, 'shared'> {
+  readonly port?: number;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  readonly path?: string;
+  /** Default 30,000; 0: the system's own. */
+  readonly connectTimeoutMs?: number;
+  readonly on?: Port;
+  /** Aborting it cancels the connect, or aborts the connection. */
+  readonly signal?: AbortSignal;
+}

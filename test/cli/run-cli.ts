@@ -1,0 +1,137 @@
+/** The command line as a real process, as it was built into dist/. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { findProgram } from '../hosts/process.ts';
+
+/** How each host runs `dist/cli.js`. */
+const HOSTS = {
+  node: [process.execPath],
+  bun: ['bun'],
+  deno: ['deno', 'run', '-A'],
+} as const;
+export type HostName = keyof typeof HOSTS;
+export const HOST_NAMES = Object.keys(HOSTS) as HostName[];
+
+/** Longer than anything a test waits for. */
+const LIMIT_MS = 25_000;
+
+export interface Outcome {
+  readonly exit: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The last line of the output as JSON; undefined where it is none. */
+  readonly json: Record<string, unknown> | undefined;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Outcome>;
+  /** Resolves with the match of `pattern` in the output so far. */
+  output(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+/** The host's program, or undefined where it is not installed. */
+export async function findHost(host: HostName): Promise<string | undefined> {
+  const [program] = HOSTS[host];
+  return host === 'node' ? program : findProgram(program);
+}
+
+export async function startCli(
+  argv: readonly string[],
+  host: HostName = 'node',
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Running> {
+  const program = await findHost(host);
+  if (program === undefined) throw new Error(`${host} is not installed`);
+  return startProgram(program, [...HOSTS[host].slice(1), 'dist/cli.js', ...argv], environment);
+}
+
+export async function runCli(
+  argv: readonly string[],
+  host: HostName = 'node',
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Outcome> {
+  return (await startCli(argv, host, environment)).ended;
+}
+
+/** Starts any program; it is killed after `LIMIT_MS` and when the tests end. */
+export function startProgram(
+  program: string,
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Running {
+  const child = spawn(program, argv, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1', ...environment },
+  });
+  const kill = () => {
+    child.kill('SIGKILL');
+  };
+  process.on('exit', kill);
+  const limit = setTimeout(kill, LIMIT_MS);
+  let stdout = '';
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', (line) => {
+    stdout += `${line}\n`;
+  });
+  const ended = once(child, 'close').then(([code, signal]): Outcome => {
+    clearTimeout(limit);
+    process.off('exit', kill);
+    return { exit: code ?? signal, stdout, stderr, json: lastLineAsJson(stdout) };
+  });
+  return {
+    child,
+    ended,
+    output: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const match = pattern.exec(stdout);
+          if (match === null) return false;
+          lines.off('line', look);
+          resolve(match);
+          return true;
+        };
+        if (look()) return;
+        lines.on('line', look);
+        ended.then(() => reject(new Error(`no ${pattern} in\n${stdout}\n${stderr}`)));
+      }),
+  };
+}
+
+function lastLineAsJson(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text.trimEnd().split('\n').at(-1) ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+export interface EchoServer extends Running {
+  readonly port: string;
+}
+
+/** `overlapped echo --json …argv`, once it listens. */
+export async function startEcho(
+  argv: readonly string[] = [],
+  host: HostName = 'node',
+): Promise<EchoServer> {
+  const running = await startCli(['echo', '--json', ...argv], host);
+  const [, port] = await running.output(/^listening on .*:(\d+)$/m);
+  return { ...running, port: port as string };
+}
+
+/** A harness run small enough for a test, against a server on `port`. */
+export function runHarness(
+  port: string | number,
+  argv: readonly string[] = [],
+  host: HostName = 'node',
+): Promise<Outcome> {
+  const common = ['harness', '--json', '--port', String(port), '--timeout', '5000'];
+  return runCli([...common, ...argv], host);
+}

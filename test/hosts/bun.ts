@@ -1,0 +1,10 @@
+import type { Host } from './host.ts';
+import { findProgram, runProcess } from './process.ts';
+
+export const bun: Host = {
+  name: 'bun',
+  suites: ['core', 'threads', 'host'],
+  install: 'run `npm ci`, which installs the package `bun` with its binary',
+  find: () => findProgram('bun'),
+  run: (program, options) => runProcess(program, ['run'], options),
+};

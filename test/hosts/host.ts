@@ -1,0 +1,30 @@
+/** What the runner knows of a host: where it is, and how it runs a bundle. */
+
+export type SuiteName = 'core' | 'threads' | 'host' | 'examples' | 'cli';
+
+export interface RunOptions {
+  /** Folder with the bundle; nothing outside of it is needed. */
+  readonly folder: string;
+  /** The bundle's entry in that folder. */
+  readonly entry: string;
+  /** Each line that the tests print. */
+  line(text: string): void;
+  /** Ends the run: kill everything that was started. */
+  readonly signal: AbortSignal;
+}
+
+/** How a run ended by itself. */
+export interface RunResult {
+  /** 0, another exit code, or the name of the signal that ended it. */
+  readonly exit: number | string;
+}
+
+export interface Host {
+  readonly name: string;
+  readonly suites: readonly SuiteName[];
+  /** Says in words for a person how to get this host. */
+  readonly install: string;
+  /** The host's program, or undefined where it is not installed. */
+  find(): Promise<string | undefined>;
+  run(program: string, options: RunOptions): Promise<RunResult>;
+}

@@ -1,0 +1,11 @@
+import process from 'node:process';
+import type { Host } from './host.ts';
+import { runProcess } from './process.ts';
+
+export const node: Host = {
+  name: 'node',
+  suites: ['core', 'threads', 'host', 'examples', 'cli'],
+  install: 'install Node.js from https://nodejs.org',
+  find: async () => process.execPath,
+  run: (program, options) => runProcess(program, ['--enable-source-maps'], options),
+};
