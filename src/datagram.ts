@@ -12,7 +12,7 @@ import { booleanOption, functionOptions, integerOption, knownOptions } from './o
 import type { Port, PortBackend } from './port.ts';
 import { acquirePort, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues } from './profile.ts';
-import { DEPTH_MAX } from './regions.ts';
+import { DEPTH_MAX } from './core/regions.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
 import type { PortOptions } from './types.ts';
 

@@ -19,7 +19,7 @@ import {
   type RegionSizes,
   regionBytes,
   SCRATCH_BYTES,
-} from './regions.ts';
+} from './core/regions.ts';
 import { type PortStatistics, portStatistics } from './stats.ts';
 import { drainSubmissions } from './submissions.ts';
 import type { PortOptions } from './types.ts';

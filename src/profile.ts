@@ -6,7 +6,7 @@ import { framingRecordBytes, writeFramingRecord } from './core/framing-record.ts
 import { OverlappedError } from './errors.ts';
 import { type Framing, raw } from './framing.ts';
 import { booleanOption, integerOption } from './options.ts';
-import { DEPTH_MAX } from './regions.ts';
+import { DEPTH_MAX } from './core/regions.ts';
 import type { ConnectionOptions } from './types.ts';
 
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;

@@ -2,7 +2,7 @@
 import * as layout from '#generated/layout';
 import type { BackendCounters } from '../backends/backend.ts';
 import type { Core } from './core/core.ts';
-import type { Regions } from './regions.ts';
+import type { Regions } from './core/regions.ts';
 
 export interface ConnectionStatistics {
   readonly bytesReceived: number;

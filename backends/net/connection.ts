@@ -196,6 +196,7 @@ export class StreamConnection implements OperationOwner {
     this.#connectToken = NO_TOKEN;
     this.#context.forget(this);
     this.handle = this.#context.open(this);
+    this.#context.count('connected');
     this.remember();
     this.#context.reporter.finish(token, this.handle);
   }

@@ -143,9 +143,9 @@ const roles = {
   /** Takes numbers as fast as it can and marks them. */
   number(core: Core, task: { sequencer: number; marks: number; count: number }) {
     const sequencer = Sequencer.attach(core, task.sequencer);
-    for (let i = 0; i < task.count; i++) {
-      Atomics.add(core.i32, (task.marks >>> 2) + sequencer.take(), 1);
-    }
+    const taken = new Uint32Array(task.count);
+    for (let i = 0; i < task.count; i++) taken[i] = sequencer.take();
+    for (const number of taken) Atomics.add(core.i32, (task.marks >>> 2) + number, 1);
   },
 
   /** One `popWait`: a token, undefined, or the code of its error. */

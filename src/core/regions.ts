@@ -1,8 +1,8 @@
 /** Where a port's records lie in linear memory, and how much of it they take. */
 import * as layout from '#generated/layout';
-import type { Limits } from '../backends/backend.ts';
-import type { Core } from './core/core.ts';
-import { OverlappedError } from './errors.ts';
+import type { Limits } from '../../backends/backend.ts';
+import type { Core } from './core.ts';
+import { OverlappedError } from '../errors.ts';
 
 export interface RegionSizes {
   readonly maxConnections: number;
