@@ -65,7 +65,7 @@ import {
   submit,
 } from './operation';
 import { poolAcquire, poolCheck, poolRelease, poolToken } from './pool';
-import { armReceives, decoderOf, dropPending } from './receive';
+import { armReceives, decoderOf, dropPending, receiveHeld } from './receive';
 import { storeDrain, storeInit } from './reorder';
 import { dropQueue, dropUnsubmitted, nothingQueued, submitSends } from './send';
 
@@ -298,13 +298,10 @@ function advanceStream(worker: Worker, slot: i32, connection: Connection): bool 
       connection.state |= STATE_SHUTDOWN_SUBMITTED;
     } else done = false;
   }
-  if ((state & STATE_RECEIVE_ENDED) == 0) {
-    const paused = (state & (STATE_PAUSED | STATE_HELD)) != 0 && (state & STATE_DISCARD) == 0;
-    if (!paused) {
-      if (!armReceives(worker, slot, connection)) done = false;
-    } else if (connection.receives > 0 && port.flags & PORT_SELECTS_BUFFERS) {
-      if (!submitCancel(worker, connection)) done = false;
-    }
+  if (!receiveHeld(connection)) {
+    if (!armReceives(worker, slot, connection)) done = false;
+  } else if (connection.receives > 0 && port.flags & PORT_SELECTS_BUFFERS) {
+    if (!submitCancel(worker, connection)) done = false;
   }
   state = connection.state;
   if (state & STATE_SEND_DOWN && state & STATE_RECEIVE_FINISHED) {

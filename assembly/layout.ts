@@ -389,6 +389,8 @@ export const PROFILE_READ_ORDER: u32 = 1;
 export const PROFILE_WRITE_ORDER: u32 = 2;
 export const PROFILE_EAGER_READ: u32 = 4;
 export const PROFILE_ALLOW_HALF_OPEN: u32 = 8;
+/** Receive nothing while the send queue is above its mark: a peer that does not read is not served further. */
+export const PROFILE_HOLD_WHEN_BLOCKED: u32 = 16;
 
 /** What the connections of one listener have in common; written by the host. */
 @unmanaged

@@ -86,13 +86,14 @@ export function poolRelease(pool: usize, slot: i32): i32 {
   if (atomicCompareExchange<u32>(next, LINK_IN_USE, LINK_END) != LINK_IN_USE) {
     return ERROR_STALE_TOKEN;
   }
-  // The slot belongs to this thread alone until it is in the list.
+  // The link belongs to this thread alone until it is in the list, so plain
+  // stores will do: the exchange of the head publishes them.
   const generation = load<u32>(link + offsetof<PoolLink>('generation')) + 1;
-  atomicStore<u32>(link + offsetof<PoolLink>('generation'), generation == 0 ? 1 : generation);
+  store<u32>(link + offsetof<PoolLink>('generation'), generation == 0 ? 1 : generation);
   atomicSub<u32>(pool + offsetof<Pool>('inUse'), 1);
   let head = atomicLoad<u64>(pool + offsetof<Pool>('head'));
   while (true) {
-    atomicStore<u32>(next, <u32>head);
+    store<u32>(next, <u32>head);
     const replacement = (head & 0xffffffff00000000) | <u64>(<u32>slot);
     const found = atomicCompareExchange<u64>(pool + offsetof<Pool>('head'), head, replacement);
     if (found == head) return 0;
@@ -139,7 +140,7 @@ function takeFresh(pool: usize, record: Pool): i32 {
     const found = atomicCompareExchange<u32>(pool + offsetof<Pool>('fresh'), fresh, fresh + 1);
     if (found == fresh) {
       const link = linkOf(record, fresh);
-      atomicStore<u32>(link + offsetof<PoolLink>('generation'), 1);
+      store<u32>(link + offsetof<PoolLink>('generation'), 1);
       atomicStore<u32>(link + offsetof<PoolLink>('next'), LINK_IN_USE);
       atomicAdd<u32>(pool + offsetof<Pool>('inUse'), 1);
       return fresh;

@@ -20,13 +20,19 @@ import {
   NOTHING,
   OPERATION_RECEIVE,
   PORT_SELECTS_BUFFERS,
+  PROFILE_HOLD_WHEN_BLOCKED,
   Pool,
   Port,
   Profile,
+  STATE_BLOCKED,
+  STATE_CLOSE_SUBMITTED,
   STATE_DISCARD,
   STATE_GOT_MESSAGE,
+  STATE_HELD,
   STATE_PAUSED,
   STATE_FAILED,
+  STATE_RECEIVE_ENDED,
+  STATE_RESET,
   STATE_TRUNCATABLE,
   WORKER_DECODE_CONTEXT,
   Worker,
@@ -151,6 +157,17 @@ function countMessages(worker: Worker, connection: Connection, count: i32): void
   connection.messagesReceived += <f64>messages;
   if (messages > 0) connection.state |= STATE_GOT_MESSAGE;
   worker.eventCount += <u32>count;
+}
+
+/** Whether anything speaks against taking more bytes from the system. */
+export function receiveHeld(connection: Connection): bool {
+  const state = connection.state;
+  if (state & (STATE_RECEIVE_ENDED | STATE_CLOSE_SUBMITTED | STATE_RESET)) return true;
+  // What is dropped anyway is read on, to see the peer's end.
+  if (state & STATE_DISCARD) return false;
+  if (state & (STATE_PAUSED | STATE_HELD)) return true;
+  const flags = changetype<Profile>(connection.profile).flags;
+  return (state & STATE_BLOCKED) != 0 && (flags & PROFILE_HOLD_WHEN_BLOCKED) != 0;
 }
 
 /**

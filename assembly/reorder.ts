@@ -84,16 +84,16 @@ export function storeProcessAndGetNext(store: usize): i32 {
 }
 
 export function storeGetNextLocked(store: usize, sequence: u32, value: i32): i32 {
-  lockAcquire(store + offsetof<InOrderStore>('lock'));
+  storeLock(store);
   const result = storeGetNext(store, sequence, value);
-  lockRelease(store + offsetof<InOrderStore>('lock'));
+  storeUnlock(store);
   return result;
 }
 
 export function storeProcessAndGetNextLocked(store: usize): i32 {
-  lockAcquire(store + offsetof<InOrderStore>('lock'));
+  storeLock(store);
   const result = storeProcessAndGetNext(store);
-  lockRelease(store + offsetof<InOrderStore>('lock'));
+  storeUnlock(store);
   return result;
 }
 
@@ -116,6 +116,20 @@ export function storeDrain(store: usize): i32 {
   }
   invariant(false);
   return NOTHING;
+}
+
+// Without threads the two cost nothing.
+
+// @ts-ignore: decorator
+@inline
+function storeLock(store: usize): void {
+  if (ASC_FEATURE_THREADS) lockAcquire(store + offsetof<InOrderStore>('lock'));
+}
+
+// @ts-ignore: decorator
+@inline
+function storeUnlock(store: usize): void {
+  if (ASC_FEATURE_THREADS) lockRelease(store + offsetof<InOrderStore>('lock'));
 }
 
 // @ts-ignore: decorator

@@ -59,7 +59,6 @@ import {
   STATE_ENDING,
   STATE_FAILED,
   STATE_FAIL_REPORTED,
-  STATE_HELD,
   STATE_OPENING,
   STATE_PAUSED,
   STATE_RECEIVE_ENDED,
@@ -90,6 +89,7 @@ import {
   decodeStreamEnd,
   decoderOf,
   dropCompletionBuffer,
+  receiveHeld,
 } from './receive';
 import { storeGetNext, storeProcessAndGetNext } from './reorder';
 import { sendCompleted } from './send';
@@ -382,10 +382,9 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
   releaseReceive(port, connection, slot);
   if (result <= 0 && !ended) receiveEnded(worker, owner, connection, result, systemError);
   markDirty(worker, owner);
-  const held = STATE_RECEIVE_ENDED | STATE_PAUSED | STATE_HELD | STATE_RESET | STATE_CLOSE_SUBMITTED;
   if (
     changetype<Profile>(connection.profile).flags & PROFILE_EAGER_READ &&
-    (connection.state & held) == 0
+    !receiveHeld(connection)
   ) {
     armReceives(worker, owner, connection);
   }

@@ -68,7 +68,7 @@ async function assembleCore({ shared, debug }: CoreBuild): Promise<Uint8Array> {
   return await assemble(
     [
       'assembly/index.ts',
-      ...(debug ? ['--debug'] : ['-O3', '--shrinkLevel', '1', '--noAssert']),
+      ...(debug ? ['--debug'] : RELEASE_ARGUMENTS),
       ...(shared ? ['--enable', 'threads,simd', '--sharedMemory'] : ['--enable', 'simd']),
       ...MEMORY_ARGUMENTS,
       '--noExportMemory',

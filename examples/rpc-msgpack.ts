@@ -38,8 +38,7 @@ async function answer(message: Partial<Request> | null): Promise<Response> {
     const name = String(message?.method);
     const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
     if (method === undefined) throw new Error(`no method ${name}`);
-    const params = Array.isArray(message?.params) ? message.params : [];
-    return { id, result: await method(...(params as never[])) };
+    return { id, result: await method(...((message?.params ?? []) as never[])) };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };
   }

@@ -138,7 +138,7 @@ export class Connection<Message = Uint8Array> implements Entity {
    * @throws OverlappedError (rejects) if the connection closes before that
    */
   drained(): Promise<void> {
-    if (this.#gone || this.#ended) return Promise.reject(this.#error ?? this.#closedError());
+    if (this.#gone || this.#error) return Promise.reject(this.#error ?? this.#closedError());
     if (!this.#isBlocked()) return Promise.resolve();
     this.#drained ??= deferred();
     return this.#drained.promise;
@@ -322,7 +322,9 @@ export class Connection<Message = Uint8Array> implements Entity {
   /** @internal */
   handle(kind: number, offset: number, length: number): void {
     try {
-      this.#dispatch(kind, offset, length);
+      if (kind === layout.EVENT_MESSAGE) {
+        if (!this.#closing) this.#message(offset, length);
+      } else this.#dispatch(kind, offset, length);
     } catch (exception) {
       this.port.surface(exception);
     }
@@ -330,9 +332,6 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   #dispatch(kind: number, offset: number, length: number): void {
     switch (kind) {
-      case layout.EVENT_MESSAGE:
-        if (!this.#closing) this.#message(offset, length);
-        break;
       case layout.EVENT_OPEN:
         this.#open();
         break;
@@ -374,7 +373,7 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   #message(offset: number, length: number): void {
     const { codec, handlers } = this.#group;
-    const bytes = new Uint8Array(this.port.core.memory.buffer, offset, length);
+    const bytes = this.port.borrow(offset, length);
     if (codec === undefined) {
       if (this.#queue === undefined) handlers.message?.(this, bytes as Message);
       else this.#queue.push(bytes.slice() as Message, length);

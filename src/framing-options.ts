@@ -8,13 +8,18 @@ function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? 'an array' : `an object of ${value.constructor?.name ?? 'no class'}`;
+    return Array.isArray(value)
+      ? 'an array'
+      : `an object of ${value.constructor?.name ?? 'no class'}`;
   }
   return String(value);
 }
 
 export function invalidOption(name: string, given: unknown, allowed: string): OverlappedError {
-  return new OverlappedError('INVALID_OPTION', `${name}: ${show(given)} was given, allowed is ${allowed}`);
+  return new OverlappedError(
+    'INVALID_OPTION',
+    `${name}: ${show(given)} was given, allowed is ${allowed}`,
+  );
 }
 
 /** Refuses anything but an object, and names that are not options: a typing error would pass unseen. */
@@ -23,7 +28,8 @@ export function checkOptions(of: string, options: unknown, names: readonly strin
     throw invalidOption(`the options of ${of}`, options, 'an object');
   }
   for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw invalidOption(`${of}.${name}`, (options as never)[name], names.join(', '));
+    if (!names.includes(name))
+      throw invalidOption(`${of}.${name}`, (options as never)[name], names.join(', '));
   }
 }
 

@@ -11,8 +11,8 @@ import {
   checkOptions,
   integerOption,
   invalidOption,
-  optionOf,
   type OptionsOf,
+  optionOf,
 } from './framing-options.ts';
 
 /** Largest frame unless told otherwise: 64 KiB. */
@@ -107,7 +107,13 @@ const LIMIT_OPTIONS = ['maxFrameBytes', 'failFast', 'onOversize'] as const;
 
 function limits(options: OptionsOf<Limits>): Limits {
   return {
-    maxFrameBytes: integerOption(options, 'maxFrameBytes', 1, MAX_FRAME_BYTES, DEFAULT_MAX_FRAME_BYTES),
+    maxFrameBytes: integerOption(
+      options,
+      'maxFrameBytes',
+      1,
+      MAX_FRAME_BYTES,
+      DEFAULT_MAX_FRAME_BYTES,
+    ),
     failFast: optionOf(options, 'failFast', [true, false], true),
     onOversize: optionOf(options, 'onOversize', ['error', 'discard'], 'error'),
   };
@@ -173,12 +179,20 @@ export function lengthField(
   const uncounted = framing.adjustment + (framing.includesHeader ? 0 : header);
   const shortest = Math.max(header, framing.strip, uncounted);
   if (shortest > most) {
-    throw invalidOption('maxFrameBytes', most, `at least ${shortest}, the shortest frame there can be`);
+    throw invalidOption(
+      'maxFrameBytes',
+      most,
+      `at least ${shortest}, the shortest frame there can be`,
+    );
   }
   const highest = 256 ** size - 1;
   if (highest + uncounted < Math.max(header, framing.strip)) {
     const least = Math.max(header, framing.strip) - (uncounted - framing.adjustment) - highest;
-    throw invalidOption('adjustment', framing.adjustment, `at least ${least}: no value gives a frame`);
+    throw invalidOption(
+      'adjustment',
+      framing.adjustment,
+      `at least ${least}: no value gives a frame`,
+    );
   }
   return Object.freeze(framing);
 }
@@ -195,7 +209,11 @@ export function varint(options: OptionsOf<Omit<VarintFraming, 'kind'>> = {}): Va
   const offset = integerOption(options, 'offset', 0, MAX_FRAME_BYTES, 0);
   const maxBytes = integerOption(options, 'maxBytes', 1, 5, 5);
   if (offset + maxBytes > limit.maxFrameBytes) {
-    throw invalidOption('maxFrameBytes', limit.maxFrameBytes, `at least ${offset + maxBytes}, the longest header`);
+    throw invalidOption(
+      'maxFrameBytes',
+      limit.maxFrameBytes,
+      `at least ${offset + maxBytes}, the longest header`,
+    );
   }
   return Object.freeze({
     kind: 'varint',
@@ -250,7 +268,11 @@ export function delimiter(
   const common = endedByDelimiter(options);
   const longest = Math.max(...delimiters.map((bytes) => bytes.length));
   if (longest > common.maxFrameBytes) {
-    throw invalidOption('maxFrameBytes', common.maxFrameBytes, `at least ${longest}, the longest delimiter`);
+    throw invalidOption(
+      'maxFrameBytes',
+      common.maxFrameBytes,
+      `at least ${longest}, the longest delimiter`,
+    );
   }
   return Object.freeze({ kind: 'delimiter', delimiters: Object.freeze(delimiters), ...common });
 }
@@ -264,7 +286,11 @@ function delimiterBytes(value: unknown): Uint8Array {
         : undefined;
   if (bytes === undefined) throw invalidOption('delimiters', value, 'text or Uint8Array');
   if (bytes.length < 1 || bytes.length > MAX_DELIMITER_BYTES) {
-    throw invalidOption('delimiters', `one of ${bytes.length} bytes`, `1 to ${MAX_DELIMITER_BYTES} bytes each`);
+    throw invalidOption(
+      'delimiters',
+      `one of ${bytes.length} bytes`,
+      `1 to ${MAX_DELIMITER_BYTES} bytes each`,
+    );
   }
   return bytes;
 }
@@ -316,13 +342,15 @@ export function checkFraming(framing: Framing): Framing {
     case 'line':
       return line(options);
     default: {
-      const allowed = "a description of kind 'raw', 'fixed', 'lengthField', 'varint', 'delimiter' or 'line'";
+      const allowed =
+        "a description of kind 'raw', 'fixed', 'lengthField', 'varint', 'delimiter' or 'line'";
       throw invalidOption('framing', kind === undefined ? framing : kind, allowed);
     }
   }
 }
 
-const TEXT_FORM = /^(?:u(8|(?:16|24|32|64)(?:le|be))|(varint|line|raw))((?:,(?:inclusive|max=\d+))*)$/;
+const TEXT_FORM =
+  /^(?:u(8|(?:16|24|32|64)(?:le|be))|(varint|line|raw))((?:,(?:inclusive|max=\d+))*)$/;
 const TEXT_ALLOWED =
   'raw, line, varint, u8, or u16, u24, u32, u64 with le or be, then ,inclusive where the length counts its header, then ,max=BYTES';
 
@@ -344,7 +372,8 @@ export function parseFraming(text: string): Framing {
   const limit =
     maximum[0] === undefined ? {} : { maxFrameBytes: Number(maximum[0].slice('max='.length)) };
   if (name === 'raw') {
-    if (words.length > 0) throw invalidOption('framing', text, 'raw alone: it has no frames to limit');
+    if (words.length > 0)
+      throw invalidOption('framing', text, 'raw alone: it has no frames to limit');
     return raw();
   }
   if (name === 'line') return line(limit);

@@ -69,6 +69,10 @@ export class Port {
   readonly #batch: BatchRunner;
   readonly #errors = new Map<string, number>();
   readonly #encoder = new TextEncoder();
+  readonly #buffer: ArrayBufferLike;
+  /** The view last handed to a handler, and where its bytes lie: what an echo sends. */
+  #borrowed: Uint8Array | undefined;
+  #borrowedOffset = 0;
   #turning = false;
   #flushScheduled = false;
   #submitting = false;
@@ -89,6 +93,7 @@ export class Port {
     this.backend = backend;
     this.receiveBufferBytes = sizes.receiveBufferBytes;
     this.profiles = new ProfileTable(core, regions.arena);
+    this.#buffer = core.memory.buffer;
     this.addresses = new AddressRecords(core.u8);
     this.#batch = new BatchRunner(this);
     driver.attach(() => this.#run());
@@ -111,7 +116,7 @@ export class Port {
         2 ** 24,
       ),
       receiveBuffers: integerOption('receiveBuffers', options.receiveBuffers, 1024, 1, 2 ** 20),
-      arenaBytes: integerOption('arenaBytes', options.arenaBytes, 2 ** 26, 2 ** 16, 2 ** 30),
+      arenaBytes: integerOption('arenaBytes', options.arenaBytes, 2 ** 27, 2 ** 16, 2 ** 30),
     };
     const memoryBytes = regionBytes(sizes);
     if (memoryBytes > 2 ** 31) {
@@ -217,12 +222,12 @@ export class Port {
     const { exports, u8 } = this.core;
     const { worker, scratch, arena } = this.regions;
     const queue = isRaw ? exports.sendRaw : exports.send;
+    if (message === this.#borrowed) {
+      // An echo: the bytes lie in linear memory already.
+      return this.#queued(queue(worker, slot, this.#borrowedOffset, message.length));
+    }
     const bytes = typeof message === 'string' ? this.#encoder.encode(message) : message;
     const length = bytes.length;
-    if (bytes.buffer === u8.buffer) {
-      // Borrowed from this very memory: an echo needs no copy into it.
-      return this.#queued(queue(worker, slot, bytes.byteOffset, length));
-    }
     if (length <= SCRATCH_BYTES) {
       u8.set(bytes, scratch);
       return this.#queued(queue(worker, slot, scratch, length));
@@ -233,6 +238,14 @@ export class Port {
     const result = queue(worker, slot, block, length);
     exports.arenaFree(arena, block);
     return this.#queued(result);
+  }
+
+  /** @internal A view of received bytes, for the length of one handler call. */
+  borrow(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(this.#buffer, offset, length);
+    this.#borrowed = bytes;
+    this.#borrowedOffset = offset;
+    return bytes;
   }
 
   #queued(result: number): number {
@@ -289,6 +302,7 @@ export class Port {
       const count = exports.turn(worker, this.driver.now() >>> 0);
       if (u32[(worker + WORKER.submissionCount) >>> 2] !== 0) this.#submit();
       this.#dispatch(count);
+      this.#borrowed = undefined;
       this.#turning = false;
       this.#finish();
       if (u32[(worker + WORKER.more) >>> 2] === 0) return;

@@ -29,6 +29,7 @@ export const CONNECTION_OPTION_NAMES = [
   'eagerRead',
   'highWaterMarkBytes',
   'maxQueuedBytes',
+  'receiveWhileBlocked',
   'allowHalfOpen',
   'idleTimeoutMs',
   'firstMessageTimeoutMs',

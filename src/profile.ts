@@ -40,12 +40,15 @@ interface HandlerNames {
   close: unknown;
 }
 
-/** @throws OverlappedError INVALID_OPTION */
+/**
+ * A connection's options, checked and made whole by the limits of its backend and the defaults of its kind.
+ * @throws OverlappedError INVALID_OPTION
+ */
 export function profileValues(
   options: Options,
   limits: Limits,
   receiveBytes: number,
-  maxConnections = 0,
+  { receiveWhileBlocked = true, maxConnections = 0 } = {},
 ): ProfileValues {
   const flag = (name: 'readOrder' | 'writeOrder' | 'eagerRead', bit: number) =>
     booleanOption(name, options[name], true) ? bit : 0;
@@ -68,7 +71,10 @@ export function profileValues(
       flag('eagerRead', layout.PROFILE_EAGER_READ) |
       (booleanOption('allowHalfOpen', options.allowHalfOpen, false)
         ? layout.PROFILE_ALLOW_HALF_OPEN
-        : 0),
+        : 0) |
+      (booleanOption('receiveWhileBlocked', options.receiveWhileBlocked, receiveWhileBlocked)
+        ? 0
+        : layout.PROFILE_HOLD_WHEN_BLOCKED),
     receiveDepth: Math.min(
       integerOption('receiveDepth', options.receiveDepth, 1, 1, DEPTH_MAX),
       limits.receiveDepth,

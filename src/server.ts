@@ -212,7 +212,10 @@ export async function listen<Message = Uint8Array>(
   );
   const { signal } = options;
   const port = await acquirePort(options, signal);
-  const values = profileValues(options, port.driver.limits, port.receiveBufferBytes, most);
+  const values = profileValues(options, port.driver.limits, port.receiveBufferBytes, {
+    receiveWhileBlocked: false,
+    maxConnections: most,
+  });
   const group = groupOf(options, values.highWaterMarkBytes);
   const profile = port.profiles.acquire(values);
   const { exports } = port.core;

@@ -48,7 +48,7 @@ export interface PortOptions {
   readonly receiveBufferBytes?: number;
   /** Most receive buffers (R9). Default 1,024, or as many as the receives that can be pending on 64 connections. */
   readonly receiveBuffers?: number;
-  /** Bytes for send queues and frames that span buffers, a power of two. Default 64 MiB. */
+  /** Bytes for send queues and frames that span buffers, a power of two. Default 128 MiB. */
   readonly arenaBytes?: number;
   /** Linear memory that other threads can share. Default false. */
   readonly shared?: boolean;
@@ -73,6 +73,12 @@ export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Messag
   readonly highWaterMarkBytes?: number;
   /** `send` throws NO_BUFFERS above this many queued bytes. Default 16 MiB. */
   readonly maxQueuedBytes?: number;
+  /**
+   * Go on receiving while more than the high-water mark is queued. Default false
+   * for a server (a peer that does not read its replies is not served further)
+   * and true for a client (two sides that both wait would wait for ever).
+   */
+  readonly receiveWhileBlocked?: boolean;
   /** The peer's end does not end this side. Default false. */
   readonly allowHalfOpen?: boolean;
   /** No byte in either direction for so long ends the connection with TIMED_OUT. Default 0: never. */

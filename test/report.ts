@@ -12,6 +12,13 @@ const COLOUR = new RegExp(`${ESCAPE}\\[[0-9;]*m`, 'g');
 const PROGRESS = /^\s*[•✘ ]*\s*(\(\d+ \/ \d+\))?\s*$/;
 const DIGEST = /DIGEST (\S+) ([0-9a-f]+)\s*$/;
 const OUTPUT_LINES_MAX = 200;
+const LINE_LENGTH_MAX = 1000;
+
+/** A counterexample may be a megabyte of zeros; its seed is enough to see it again. */
+function shorten(line: string): string {
+  if (line.length <= LINE_LENGTH_MAX) return line;
+  return `${line.slice(0, LINE_LENGTH_MAX)}… (${line.length} characters)`;
+}
 
 export class SuiteReport {
   passed = 0;
@@ -57,7 +64,8 @@ export class SuiteReport {
 
   /** Records a failure with the output since the last test began. */
   fail(title: string, text: string): void {
-    this.failures.push({ title, text: [text, ...this.output].join('\n') });
+    const lines = [text, ...this.output].join('\n').split('\n');
+    this.failures.push({ title, text: lines.map(shorten).join('\n') });
     this.output = [];
   }
 

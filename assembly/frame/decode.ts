@@ -71,7 +71,7 @@ export function decodeEnd(context: usize, decoder: usize, out: usize, capacity: 
   return 0;
 }
 
-/** Frees what the decoder holds, at once, and makes it as if new. Delivered messages are not touched. */
+/** Frees what the decoder holds and makes it as if new. Delivered messages are not touched. */
 export function decodeReset(context: usize, decoder: usize): void {
   const record = changetype<Decoder>(decoder);
   dropBlock(changetype<DecodeContext>(context), record);

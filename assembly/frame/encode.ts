@@ -14,12 +14,12 @@ import {
   FRAMING_RAW,
   Framing,
 } from '../layout';
-import { sizeDelimited, verifyDelimited, writeDelimiter } from './delimiter';
+import { sizeDelimited, verifyDelimited, writeDelimiter } from './delimiter-encode';
 import { sizeFixed } from './fixed';
 import { sizeLengthField, writeLengthField } from './length-field';
 import { sizeVarint, verifyVarint, writeVarintHead } from './varint';
 
-/** Wire size of the frame for a message of `length` bytes, or a negative error. Looks at no byte of it. */
+/** Wire size of the frame for any message of `length` bytes, or a negative error. */
 export function encodedLength(framing: usize, length: u32): i32 {
   const record = changetype<Framing>(framing);
   switch (record.kind) {
@@ -52,7 +52,7 @@ function verify(framing: Framing, message: usize, length: u32): i32 {
   }
 }
 
-/** Wire size of the frame for this message, or a negative error: too long, or no message of this framing. */
+/** Wire size of this message's frame, or a negative error: too long, or not of this framing. */
 export function encodedBytes(framing: usize, message: usize, length: u32): i32 {
   const bytes = encodedLength(framing, length);
   if (bytes < 0) return bytes;
@@ -109,7 +109,7 @@ export function encodeSeal(framing: usize, length: u32, out: usize): i32 {
   return encodedLength(framing, length);
 }
 
-/** Writes the whole frame and returns its wire size. `encodedBytes` must have accepted the message. */
+/** Writes the frame and returns its wire size. `encodedBytes` must have accepted the message. */
 export function encode(framing: usize, message: usize, length: u32, out: usize): i32 {
   const gap = encodeFrame(framing, length, out);
   memory.copy(out + gap, message, length);

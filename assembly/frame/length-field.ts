@@ -76,22 +76,26 @@ function scan(
   const least = u64(shortest(framing));
   const most = u64(framing.maxFrameBytes);
   const strip = framing.strip;
-  const offset: usize = framing.offset;
   const head = eventHead(EVENT_MESSAGE, decoder.owner);
-  const end = input + length;
-  let at = input + decoder.consumed;
+  // The loop walks from field to field, and adds the value last: what one turn
+  // waits for is a load and an addition.
+  const offset: usize = framing.offset;
+  const end = input + length + offset;
+  const toMessage: usize = strip - offset;
+  const step = usize(extra);
+  let field = input + decoder.consumed + offset;
   let cell = out;
-  while (cell < stop && end - at >= header) {
-    const value = readField(shape, at + offset);
+  while (cell < stop && end - field >= header) {
+    const value = readField(shape, field);
     if (shape >= U64LE && value > SAFE_MAX) break;
     // A negative sum is a huge unsigned number: over every limit.
     const frame = u64(extra + i64(value));
-    if (frame > u64(end - at) || frame > most || frame < least) break;
-    writeEvent(cell, head, at + strip, u32(frame) - strip);
+    if (frame > u64(end - field) || frame > most || frame < least) break;
+    writeEvent(cell, head, field + toMessage, u32(frame) - strip);
     cell += EVENT_BYTES;
-    at += usize(frame);
+    field = field + step + usize(value);
   }
-  decoder.consumed = u32(at - input);
+  decoder.consumed = u32(field - offset - input);
   return cell;
 }
 

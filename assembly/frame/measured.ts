@@ -60,7 +60,7 @@ function stripOf(framing: Framing, at: usize): u32 {
   return framing.offset + prefixBytes(at + framing.offset);
 }
 
-/** A frame of `frame` bytes is too long; `received` of them have been taken. Returns the count of events. */
+/** A frame is too long; `received` bytes of it were taken. Returns the count of events. */
 function beginSkip(
   context: DecodeContext,
   decoder: Decoder,
@@ -122,7 +122,7 @@ export function decodeMeasured(
       } else if (frame > f64(most)) {
         // Skipping starts at the frame's first byte, which is still to be taken.
         count = beginSkip(context, decoder, framing, frame, 0, out, count);
-      } else if (appendToBlock(context, decoder, input + position, rest, frame > 0 ? u32(frame) : rest)) {
+      } else if (appendToBlock(context, decoder, input + position, rest, rest)) {
         decoder.frameLength = u32(frame);
         position = length;
       } else {

@@ -3,15 +3,10 @@
  * search looks for *last* bytes, 16 positions at a time, and confirms the rest
  * backwards. At one end the longest delimiter counts: it strips the most.
  */
-import {
-  FRAMING_DELIMITER_BYTES,
-  FRAMING_LINE,
-  Framing,
-  FramingDelimiter,
-} from '../layout';
+import { FRAMING_DELIMITER_BYTES, FRAMING_LINE, Framing, FramingDelimiter } from '../layout';
 
-const LINE_FEED: u8 = 10;
-const CARRIAGE_RETURN: u8 = 13;
+export const LINE_FEED: u8 = 10;
+export const CARRIAGE_RETURN: u8 = 13;
 const LANES: usize = 16;
 
 // @ts-ignore: decorator
@@ -20,7 +15,7 @@ export function delimiterAt(framing: Framing, index: u32): FramingDelimiter {
   return changetype<FramingDelimiter>(framing.delimiters + <usize>index * FRAMING_DELIMITER_BYTES);
 }
 
-/** The length of the longest delimiter: how far one can reach over the seam of two inputs, plus one. */
+/** Length of the longest delimiter: one more than it can reach over the seam of two inputs. */
 // @ts-ignore: decorator
 @inline
 export function longestDelimiter(framing: Framing): u32 {
@@ -33,7 +28,7 @@ function lastByte(delimiter: FramingDelimiter): u8 {
   return load<u8>(delimiter.bytes + delimiter.length - 1);
 }
 
-/** The byte that ends every frame, if there is only one such byte and it is the whole delimiter; else -1. */
+/** The byte that ends every frame, if it is the only one and the whole delimiter; else -1. */
 // @ts-ignore: decorator
 @inline
 export function soleByte(framing: Framing): i32 {
@@ -51,7 +46,7 @@ export function soleLength(framing: Framing, start: usize, end: usize): u32 {
   return end - start >= 2 && load<u8>(end - 2) == CARRIAGE_RETURN ? 2 : 1;
 }
 
-function sameBytes(a: usize, b: usize, length: u32): bool {
+export function sameBytes(a: usize, b: usize, length: u32): bool {
   let i: u32 = 0;
   for (; i + 8 <= length; i += 8) {
     if (load<u64>(a + i) != load<u64>(b + i)) return false;
@@ -62,7 +57,7 @@ function sameBytes(a: usize, b: usize, length: u32): bool {
   return true;
 }
 
-/** Length of the longest delimiter that ends at `end` and does not begin before `start`; 0 if none. */
+/** Length of the longest delimiter that ends at `end` and begins at `start` or later; 0 if none. */
 export function matchEndingAt(framing: Framing, start: usize, end: usize): u32 {
   if (framing.kind == FRAMING_LINE) {
     if (end == start || load<u8>(end - 1) != LINE_FEED) return 0;
@@ -78,8 +73,8 @@ export function matchEndingAt(framing: Framing, start: usize, end: usize): u32 {
   return longest;
 }
 
-/** Address of the first `byte` in [from, to), or `to`. Reads nothing outside [floor, to). */
-export function findByte(byte: u8, floor: usize, from: usize, to: usize): usize {
+/** Address of the first `byte` in [from, to), or `to`. */
+function findByte(byte: u8, from: usize, to: usize): usize {
   const wanted = i8x16.splat(byte);
   let at = from;
   while (to - at >= LANES) {
@@ -87,22 +82,18 @@ export function findByte(byte: u8, floor: usize, from: usize, to: usize): usize 
     if (mask != 0) return at + ctz(mask);
     at += LANES;
   }
-  if (at < to) {
-    if (to - floor >= LANES) {
-      // The last lanes once more, without those already seen.
-      const base = to - LANES;
-      const mask =
-        i8x16.bitmask(i8x16.eq(v128.load(base), wanted)) & (0xffff << i32(at - base));
-      return mask != 0 ? base + ctz(mask) : to;
-    }
-    for (; at < to; at++) {
-      if (load<u8>(at) == byte) return at;
-    }
+  if (to - from >= LANES) {
+    // The last lanes; those seen already hold no such byte.
+    const mask = i8x16.bitmask(i8x16.eq(v128.load(to - LANES), wanted));
+    return mask != 0 ? to - LANES + ctz(mask) : to;
+  }
+  for (; at < to; at++) {
+    if (load<u8>(at) == byte) return at;
   }
   return to;
 }
 
-/** Lanes of the block that hold the last byte of some delimiter. The first two are given ready-made. */
+/** Lanes of the block that hold some delimiter's last byte; those of the first two are given. */
 // @ts-ignore: decorator
 @inline
 function candidates(framing: Framing, block: v128, first: v128, second: v128): i32 {
@@ -122,11 +113,12 @@ function candidates(framing: Framing, block: v128, first: v128, second: v128): i
 export function findDelimiter(framing: Framing, start: usize, from: usize, to: usize): u64 {
   const sole = soleByte(framing);
   if (sole >= 0) {
-    const at = findByte(u8(sole), start, from, to);
+    const at = findByte(u8(sole), from, to);
     return at == to ? 0 : found(at + 1, soleLength(framing, start, at + 1));
   }
   const first = i8x16.splat(lastByte(delimiterAt(framing, 0)));
-  const second = i8x16.splat(lastByte(delimiterAt(framing, min<u32>(1, framing.delimiterCount - 1))));
+  const next = min<u32>(1, framing.delimiterCount - 1);
+  const second = i8x16.splat(lastByte(delimiterAt(framing, next)));
   let at = from;
   while (to - at >= LANES) {
     let mask = candidates(framing, v128.load(at), first, second);

@@ -63,7 +63,7 @@ export function oversizeCertain(
   return count;
 }
 
-/** The last byte of an oversized frame has passed: the counterpart of `oversizeCertain` without fail-fast. */
+/** The last byte of an oversized frame has passed: what `oversizeCertain` did not say, is said. */
 export function oversizePassed(
   context: DecodeContext,
   decoder: Decoder,

@@ -64,7 +64,7 @@ export function prefixBytes(at: usize): u32 {
   return count;
 }
 
-/** As `measureLengthField`. A prefix longer than need be is accepted, one longer than `maxBytes` is not. */
+/** As `measureLengthField`. A prefix may be longer than need be, but not than `maxBytes`. */
 export function measureVarint(framing: Framing, at: usize, available: u32): f64 {
   const offset = framing.offset;
   const maxBytes = framing.maxBytes;

@@ -49,9 +49,13 @@ export class StreamConnection implements OperationOwner {
   #connectToken = NO_TOKEN;
   #shutdownToken = NO_TOKEN;
   #closeToken = NO_TOKEN;
+  #local: SocketAddress | undefined;
   /** Set by close, by a cancelled connect and by dispose: what is still pending was cancelled. */
   #closing = false;
+  /** A shutdown was asked for. */
   #shut = false;
+  /** The socket has been told to end. */
+  #ending = false;
   #socketClosed = false;
   #failure: Failure | undefined;
   #firstSend: SendRecord | undefined;
@@ -146,6 +150,13 @@ export class StreamConnection implements OperationOwner {
     this.flush();
     this.#shut = true;
     this.#shutdownToken = token;
+    // Not before the writes are done: a socket that is shutting down cannot be reset,
+    // and an abort would then look like an end to the peer.
+    if (this.#firstSend === undefined) this.#end();
+  }
+
+  #end(): void {
+    this.#ending = true;
     (this.#socket as Socket).end(this.#onShut);
   }
 
@@ -159,6 +170,7 @@ export class StreamConnection implements OperationOwner {
   abandon(reset: boolean): void {
     const socket = this.#socket as Socket;
     this.remember();
+    this.#local = this.localAddress();
     this.#closing = true;
     this.#dropUnwritten();
     this.receiver.discard();
@@ -238,6 +250,9 @@ export class StreamConnection implements OperationOwner {
     const { token } = record;
     record.recycle();
     this.#context.reporter.finish(token, result, systemError);
+    if (this.#firstSend === undefined && this.#shutdownToken !== NO_TOKEN && !this.#ending) {
+      this.#end();
+    }
   }
 
   onClose(): void {
@@ -256,7 +271,7 @@ export class StreamConnection implements OperationOwner {
   localAddress(): SocketAddress | undefined {
     if (this.#path !== undefined) return { address: this.#path, port: 0, family: 'path' };
     const socket = this.#socket;
-    if (socket?.localAddress === undefined || socket.localPort === undefined) return undefined;
+    if (socket?.localAddress === undefined || socket.localPort === undefined) return this.#local;
     return {
       address: socket.localAddress,
       port: socket.localPort,
@@ -323,15 +338,17 @@ export class StreamConnection implements OperationOwner {
     socket.resume();
     if (socket.writableFinished) finish();
     else {
-      if (!this.#shut) socket.end();
       socket.once('finish', finish);
+      if (!this.#ending) socket.end();
     }
   }
 
   #reset(socket: Socket): void {
-    if (this.#path === undefined && typeof socket.resetAndDestroy === 'function') {
-      socket.resetAndDestroy();
-    } else socket.destroy();
+    if (this.#path !== undefined || typeof socket.resetAndDestroy !== 'function') socket.destroy();
+    else if (this.#ending && !socket.writableFinished && !socket.destroyed) {
+      // Its FIN is under way; resetting now would fail and leave the socket open.
+      socket.once('finish', () => socket.resetAndDestroy());
+    } else socket.resetAndDestroy();
   }
 
   #unlink(record: SendRecord): void {

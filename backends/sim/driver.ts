@@ -478,6 +478,7 @@ export class SimDriver implements Driver, Reporter {
       for (const buffer of taken) {
         if (this.#heldBuffers.delete(buffer)) this.#host.returnBuffer(buffer);
       }
+      this.#isWoken = true; // a loop that ran short of them wants to know
     });
   }
 

@@ -45,13 +45,15 @@ export function sim(options: SimOptions = {}): SimSelection {
 
 /** Chosen by name, without a selection: who passes the same options object shares a network. */
 const networks = new WeakMap<object, SimNetwork>();
-const commonOptions: SimOptions = {};
+/** And who asks for nothing shares this one, as programs share a computer's loopback. */
+const NOTHING_ASKED: SimOptions = {};
 
-export function create(host: BackendHost, options: SimOptions = commonOptions): Driver {
-  let network = networks.get(options);
+export function create(host: BackendHost, options: SimOptions = NOTHING_ASKED): Driver {
+  const key = Object.keys(options).length === 0 ? NOTHING_ASKED : options;
+  let network = networks.get(key);
   if (network === undefined) {
-    network = new SimNetwork(options);
-    networks.set(options, network);
+    network = new SimNetwork(key);
+    networks.set(key, network);
   }
   return new SimDriver(host, network);
 }

@@ -3,6 +3,7 @@
  *
  *   load HOST PORT CONNECTIONS IN_FLIGHT SIZE SECONDS [--warmup S] [--framing F]
  *        [--timeout S] [--pid PID] [--spin MICROSECONDS]
+ *        [--warmup-cpu S]
  *
  * Keeps IN_FLIGHT frames of SIZE bytes (header included) outstanding on every
  * connection and compares every byte of every reply. A frame carries its
@@ -17,6 +18,8 @@
  * --timeout   longest silence of the whole server before it is an error (default 5 s).
  * --spin      how long to poll before sleeping: a sleeping core can take longer to wake
  *             than a whole batch of messages takes to echo (default 0).
+ * --warmup-cpu  warm up also until that process has used so many seconds of CPU time (at most
+ *             for 5 s more): on a busy machine time alone does not warm a compiler up.
  * --pid       process whose CPU time is taken over the measured period.
  */
 #define _GNU_SOURCE
@@ -39,6 +42,7 @@
 
 enum { PATTERN_BYTES = 1 << 16, RECEIVE_BYTES = 1 << 18, EVENTS = 512 };
 enum { IDENTITY_BYTES = 8 };
+static const uint64_t MOST_EXTRA_WARMUP_NS = 5000000000u;
 
 typedef struct {
   int fd;
@@ -87,7 +91,7 @@ static void fail(const char *format, ...) {
 static void usage(const char *what) {
   fprintf(stderr,
           "load: %s\nusage: load HOST PORT CONNECTIONS IN_FLIGHT SIZE SECONDS [--warmup S] "
-          "[--framing u8|u16le|u16be|u24be|u32le|u32be|raw[-inclusive]] [--timeout S] [--pid PID] [--spin MICROSECONDS]\n",
+          "[--framing u8|u16le|u16be|u24be|u32le|u32be|raw[-inclusive]] [--timeout S] [--pid PID] [--spin MICROSECONDS] [--warmup-cpu S]\n",
           what);
   exit(2);
 }
@@ -266,7 +270,7 @@ int main(int count, char **arguments) {
   connection_count = (int)number_argument(arguments[3], "CONNECTIONS", 1, 100000);
   in_flight = (int)number_argument(arguments[4], "IN_FLIGHT", 1, 1 << 20);
   frame_bytes = (size_t)number_argument(arguments[5], "SIZE", 1, 1 << 26);
-  double seconds = number_argument(arguments[6], "SECONDS", 0.001, 3600), warmup = 0.5, timeout = 5, spin = 0;
+  double seconds = number_argument(arguments[6], "SECONDS", 0.001, 3600), warmup = 0.5, timeout = 5, spin = 0, warmup_cpu = 0;
   pid_t pid = 0;
   const char *framing = "u16le-inclusive";
   for (int i = 7; i < count; i += 2) {
@@ -275,6 +279,7 @@ int main(int count, char **arguments) {
     if (!strcmp(name, "--warmup")) warmup = number_argument(value, "--warmup", 0, 3600);
     else if (!strcmp(name, "--framing")) framing = value;
     else if (!strcmp(name, "--timeout")) timeout = number_argument(value, "--timeout", 0.01, 3600);
+    else if (!strcmp(name, "--warmup-cpu")) warmup_cpu = number_argument(value, "--warmup-cpu", 0, 3600);
     else if (!strcmp(name, "--spin")) spin = number_argument(value, "--spin", 0, 1e6);
     else if (!strcmp(name, "--pid")) pid = (pid_t)number_argument(value, "--pid", 1, 1 << 30);
     else usage("unknown option");
@@ -320,7 +325,8 @@ int main(int count, char **arguments) {
     if (ready == 0) ready = epoll_wait(poller, events, EVENTS, 10);
     if (ready < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
     now = now_ns();
-    if (phase == WARMING && now >= measure_at) {
+    if (phase == WARMING && now >= measure_at &&
+        ((double)cpu_of(pid) >= warmup_cpu * 1e9 || now >= measure_at + MOST_EXTRA_WARMUP_NS)) {
       phase = MEASURING;
       measuring = 1;
       first_messages = total_messages;

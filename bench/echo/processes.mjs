@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 const START_LIMIT_MS = 15_000;
 
 const hasTaskset =
-  process.platform === 'linux' && spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0;
+  process.platform === 'linux' &&
+  spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** Whether processes can be pinned to cores here. */
 export const canPin = hasTaskset;
@@ -99,7 +100,10 @@ export function runLoad(program, args, { core, limitMs = 120_000 } = {}) {
         // Ended before it printed: the exit code says it.
       }
       if (code === 0 && result !== undefined) resolve(result);
-      else reject(new Error(`load: ${result?.error ?? (errors.trim() || `ended by ${signal ?? code}`)}`));
+      else
+        reject(
+          new Error(`load: ${result?.error ?? (errors.trim() || `ended by ${signal ?? code}`)}`),
+        );
     });
   });
 }

@@ -25,7 +25,8 @@ export function spread(values) {
 export function ratioByRound(ours, peer) {
   const ratios = [];
   for (let round = 0; round < Math.min(ours.length, peer.length); round++) {
-    if (ours[round] !== undefined && peer[round] !== undefined) ratios.push(ours[round] / peer[round]);
+    if (ours[round] !== undefined && peer[round] !== undefined)
+      ratios.push(ours[round] / peer[round]);
   }
   return ratios.length === 0 ? undefined : spread(ratios);
 }

@@ -1,7 +1,7 @@
 /** `overlapped echo`: the large-packet echo server (R10), with the settings of R9. */
+import { checkFraming } from '../framing.ts';
 import {
   type Connection,
-  checkFraming,
   type Framing,
   type Handlers,
   listen,
@@ -14,6 +14,7 @@ import { BACKENDS, framingOption } from './harness.ts';
 import { choice, flag, integer, type Option, onOff, text } from './options.ts';
 import { EXIT_OK, notSupported } from './outcome.ts';
 import { count, paint, size, table } from './terminal.ts';
+import { unlessClosed } from './unless-closed.ts';
 
 const lockOption: Option<string> = {
   placeholder: 'socket|stripes:N|all',
@@ -165,11 +166,12 @@ function echoInParts(parts: number): Handlers {
   return {
     message(connection, frame) {
       const partBytes = Math.max(1, Math.ceil(frame.length / parts));
-      let isWelcome = true;
+      let isWelcome: boolean | undefined = true;
       for (let at = 0; at < frame.length; at += partBytes) {
-        isWelcome = connection.sendRaw(frame.subarray(at, at + partBytes));
+        const part = frame.subarray(at, at + partBytes);
+        isWelcome = unlessClosed(() => connection.sendRaw(part));
       }
-      if (!isWelcome) connection.pause();
+      if (isWelcome === false) connection.pause();
     },
     drain: resumeWhenDrained,
   };

@@ -35,7 +35,8 @@ export class Histogram {
   percentile(percent: number): number {
     const wanted = Math.max(1, Math.ceil((this.#total * percent) / 100));
     let seen = 0;
-    for (let index = 0; index < this.#counts.length; index++) {
+    // What is too large for its own bucket is in the last one.
+    for (let index = 0; index < this.#counts.length - 1; index++) {
       seen += this.#counts[index] as number;
       if (seen >= wanted) return Math.min(upperEdge(index), this.#max);
     }

@@ -65,14 +65,17 @@ export class Ledger {
     return this.sent - this.answered;
   }
 
-  /** The next packet counts as sent. Its bytes last until the next call. */
-  next(now: number): Uint8Array {
-    const packet = this.#packets.make(this.connection, this.sent);
+  /** The packet to be sent next. Its bytes last until the next call. */
+  next(): Uint8Array {
+    return this.#packets.make(this.connection, this.sent);
+  }
+
+  /** The next packet is on its way. */
+  markSent(now: number): void {
+    this.#tally.bytesSent += this.#packets.size(this.connection, this.sent);
     this.#times[this.sent % TIMES] = now;
     this.sent++;
     this.#tally.sent++;
-    this.#tally.bytesSent += packet.length;
-    return packet;
   }
 
   /**

@@ -12,6 +12,7 @@ import {
 import { Histogram } from './histogram.ts';
 import { emptyTally, Ledger, type Tally } from './ledger.ts';
 import type { Packets } from './packets.ts';
+import { unlessClosed } from './unless-closed.ts';
 
 /** Where the server is: `path` where it is not empty, else host and port. */
 export interface Target {
@@ -73,7 +74,7 @@ export class Load {
   readonly #latency = new Histogram();
   readonly #errors: Record<string, number> = {};
   readonly #clients: Client[] = [];
-  #memory = Buffer.alloc(0);
+  #memory: Buffer = Buffer.alloc(0);
   #open = 0;
   #startedAt = 0;
   #lastReplyAt = 0;
@@ -161,7 +162,11 @@ export class Load {
     const { ledger, connection, messages } = client;
     const { inFlight } = this.#options;
     while (client.isWritable && ledger.sent < messages && ledger.outstanding < inFlight) {
-      client.isWritable = connection.send(ledger.next(performance.now()));
+      const isWelcome = unlessClosed(() => connection.send(ledger.next()));
+      // Replies may still come out of a connection that has failed already.
+      if (isWelcome === undefined) return;
+      ledger.markSent(performance.now());
+      client.isWritable = isWelcome;
     }
     // What comes after the last reply counts too, so the server ends the connection.
     if (ledger.answered === messages && !client.isEnding) this.#end(client);

@@ -1,2 +1,4 @@
 /** The package's version, built in. */
-export { version } from '../../package.json' with { type: 'json' };
+import { version } from '../../package.json';
+
+export { version };

@@ -56,7 +56,9 @@ export class FrameDecoder {
     core.u32[(this.#state + layout.Decoder.framing) >>> 2] = framingAt;
     core.u32[(this.#state + CONTEXT + layout.DecodeContext.arena) >>> 2] = arena.address;
     this.#events = (framingAt + framingRecordBytes(this.framing) + 15) & ~15;
-    this.#eventCapacity = Math.floor((this.#state + STATE_BYTES - this.#events) / layout.EVENT_BYTES);
+    this.#eventCapacity = Math.floor(
+      (this.#state + STATE_BYTES - this.#events) / layout.EVENT_BYTES,
+    );
   }
 
   /** Why the stream is broken; undefined while it is not. */

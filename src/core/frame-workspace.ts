@@ -33,7 +33,6 @@ export function frameWorkspace(framing: Framing, options: FrameWorkspaceOptions)
   if (core !== undefined && arena !== undefined) return { core, arena };
   const block = 2 ** Math.ceil(Math.log2(largestFrameBytes(framing) + 16));
   const sizeBytes = Math.min(Math.max(4 * block, ARENA_BYTES_LEAST), ARENA_BYTES_MOST);
-  const owner =
-    core ?? Core.create({ memoryBytes: sizeBytes + sizeBytes / 512 + PAGE_BYTES });
+  const owner = core ?? Core.create({ memoryBytes: sizeBytes + sizeBytes / 512 + PAGE_BYTES });
   return { core: owner, arena: Arena.create(owner, { sizeBytes }) };
 }

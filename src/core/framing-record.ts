@@ -46,8 +46,7 @@ function writeDelimiters(view: DataView, at: number, delimiters: readonly Uint8A
     const entry = table + index * layout.FRAMING_DELIMITER_BYTES;
     put(entry + layout.FramingDelimiter.bytes, at + bytes);
     put(entry + layout.FramingDelimiter.length, delimiter.length);
-    delimiter.forEach((byte, i) => view.setUint8(bytes + i, byte));
-    bytes += delimiter.length;
+    for (const byte of delimiter) view.setUint8(bytes++, byte);
   });
 }
 

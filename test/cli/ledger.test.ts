@@ -17,7 +17,11 @@ function exchange(
   const packets = new Packets(parseFraming(framing), { min: 20, max: 400 }, 7);
   const tally = emptyTally();
   const ledger = new Ledger(3, count, packets, tally);
-  const sent = Array.from({ length: count }, () => Buffer.from(ledger.next(0)));
+  const sent = Array.from({ length: count }, () => {
+    const packet = Buffer.from(ledger.next());
+    ledger.markSent(0);
+    return packet;
+  });
   for (const reply of server(sent)) {
     const memory = Buffer.concat([Buffer.alloc(5), reply, Buffer.alloc(5)]);
     ledger.reply(memory, 5, reply.length, 1);

@@ -37,7 +37,7 @@ export const chromium: Host = {
     });
     const exited = once(child, 'exit').then(([code, signal]) => ({ exit: code ?? signal }));
     const result = await Promise.race([page.ended.then(() => ({ exit: 0 })), exited]);
-    if (result.exit !== 0) options.line(messages);
+    if (result.exit !== 0 && !options.signal.aborted) options.line(messages);
     killTree(child);
     await exited;
     page.close();

@@ -5,12 +5,13 @@
  */
 export class ArenaModel {
   readonly blocks = new Map<number, number>();
+  readonly units: number;
+  readonly unitBytes: number;
   readonly #occupied: boolean[];
 
-  constructor(
-    readonly units: number,
-    readonly unitBytes: number,
-  ) {
+  constructor(units: number, unitBytes: number) {
+    this.units = units;
+    this.unitBytes = unitBytes;
     this.#occupied = new Array<boolean>(units).fill(false);
   }
 

@@ -27,7 +27,12 @@ export interface ModelFrame {
 }
 
 export type ModelEvent =
-  | { readonly kind: 'message'; readonly bytes: Uint8Array; readonly start: number; readonly end: number }
+  | {
+      readonly kind: 'message';
+      readonly bytes: Uint8Array;
+      readonly start: number;
+      readonly end: number;
+    }
   | { readonly kind: 'oversize'; readonly length: number };
 
 export interface ModelResult {
@@ -137,9 +142,15 @@ function delimitedFrame(
 function frameAt(framing: Framing, stream: Uint8Array, start: number): ModelFrame | undefined {
   switch (framing.kind) {
     case 'raw':
-      return measured(stream, start, stream.length, 0, 0, { maxFrameBytes: Infinity, failFast: true });
+      return measured(stream, start, stream.length, 0, 0, {
+        maxFrameBytes: Infinity,
+        failFast: true,
+      });
     case 'fixed':
-      return measured(stream, start, framing.size, 0, 0, { maxFrameBytes: Infinity, failFast: true });
+      return measured(stream, start, framing.size, 0, 0, {
+        maxFrameBytes: Infinity,
+        failFast: true,
+      });
     case 'lengthField':
       return lengthFieldFrame(framing, stream, start);
     case 'varint':
@@ -164,7 +175,11 @@ export function modelFrames(framing: Framing, stream: Uint8Array): ModelFrame[] 
 const discards = (framing: Framing) => 'onOversize' in framing && framing.onOversize === 'discard';
 
 /** What must have come out once `fed` bytes have gone in, with more perhaps to follow. */
-export function modelAfter(framing: Framing, frames: readonly ModelFrame[], fed: number): ModelResult {
+export function modelAfter(
+  framing: Framing,
+  frames: readonly ModelFrame[],
+  fed: number,
+): ModelResult {
   const events: ModelEvent[] = [];
   let rest = 0;
   for (const { verdict, start, end, due, message, length } of frames) {
@@ -172,11 +187,13 @@ export function modelAfter(framing: Framing, frames: readonly ModelFrame[], fed:
     if (verdict === 'message' && certain) {
       events.push({ kind: 'message', bytes: message as Uint8Array, start, end });
     } else if (verdict === 'oversize') {
-      if (certain && !discards(framing)) return { events, error: 'FRAME_TOO_LONG', rest, skipping: false };
+      if (certain && !discards(framing))
+        return { events, error: 'FRAME_TOO_LONG', rest, skipping: false };
       if (certain) events.push({ kind: 'oversize', length: length as number });
       // Without fail-fast nothing shows that it is being skipped already.
       const max = 'maxFrameBytes' in framing ? framing.maxFrameBytes : Infinity;
-      if (end > fed) return { events, error: undefined, rest, skipping: certain || fed - start > max };
+      if (end > fed)
+        return { events, error: undefined, rest, skipping: certain || fed - start > max };
     } else if (certain) {
       return { events, error: verdict as FrameError, rest, skipping: false };
     }
@@ -192,7 +209,10 @@ export function modelDecode(framing: Framing, stream: Uint8Array): ModelResult {
 }
 
 /** What must come after it when the stream then ends. */
-export function modelEnd(framing: Framing, stream: Uint8Array): Pick<ModelResult, 'events' | 'error'> {
+export function modelEnd(
+  framing: Framing,
+  stream: Uint8Array,
+): Pick<ModelResult, 'events' | 'error'> {
   const { error, rest, skipping } = modelDecode(framing, stream);
   const none = { events: [], error: undefined };
   if (error !== undefined || rest === stream.length) return none;
@@ -204,5 +224,7 @@ export function modelEnd(framing: Framing, stream: Uint8Array): Pick<ModelResult
     return { ...none, events: [{ kind: 'message', bytes, start: rest, end: stream.length }] };
   }
   if (framing.onOversize === 'error') return { ...none, error: 'FRAME_TOO_LONG' };
-  return framing.failFast ? none : { ...none, events: [{ kind: 'oversize', length: bytes.length }] };
+  return framing.failFast
+    ? none
+    : { ...none, events: [{ kind: 'oversize', length: bytes.length }] };
 }

@@ -2,13 +2,15 @@
 export type ReorderOutcome = number | 'nothing' | 'duplicate' | 'out of window' | 'none in hand';
 
 export class ReorderModel {
+  readonly window: number;
+  next: number;
   processing = false;
   readonly #stored = new Map<number, number>();
 
-  constructor(
-    readonly window: number,
-    public next: number,
-  ) {}
+  constructor(window: number, next: number) {
+    this.window = window;
+    this.next = next;
+  }
 
   get stored(): number {
     return this.#stored.size;

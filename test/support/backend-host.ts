@@ -45,7 +45,7 @@ export class Operation {
   readonly checksum: number;
   #taken = 0;
   #settle: (completion: Recorded) => void = () => {};
-  #waiter: (() => void) | undefined;
+  readonly #waiters: (() => void)[] = [];
 
   constructor(
     token: number,
@@ -73,17 +73,14 @@ export class Operation {
   push(completion: Recorded): void {
     this.seen.push(completion);
     if (completion.final) this.#settle(completion);
-    this.#waiter?.();
-    this.#waiter = undefined;
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 
   /** The next completion, in order. */
   async next(): Promise<Recorded> {
     while (this.#taken === this.seen.length) {
       if (this.done) throw new Error(`${this.kind}: nothing after the final completion`);
-      await new Promise<void>((resolve) => {
-        this.#waiter = resolve;
-      });
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
     return this.seen[this.#taken++] as Recorded;
   }
@@ -260,7 +257,11 @@ export class Rig {
   }
 
   /** Without `to`: to the connected peer. */
-  sendTo(handle: number, data: Uint8Array | string, to?: { address: string; port: number }): Operation {
+  sendTo(
+    handle: number,
+    data: Uint8Array | string,
+    to?: { address: string; port: number },
+  ): Operation {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
     const offset = this.host.core.reserve(bytes.length + 24);
     if (to !== undefined && !this.addresses.write(offset, to.address, to.port)) {
@@ -350,7 +351,8 @@ export class Rig {
       this.#freeSlots.push(token % SLOT);
       if (operation.access === 'read') {
         const now = checksum(u8.subarray(operation.offset, operation.offset + operation.length));
-        if (now !== operation.checksum) this.violations.push(`${operation.kind}: range was written`);
+        if (now !== operation.checksum)
+          this.violations.push(`${operation.kind}: range was written`);
       }
       if (operation.kind === 'receive' && result > 0 && this.driver.limits.selectsBuffers) {
         this.violations.push('a receive ended with bytes');

@@ -5,10 +5,11 @@ import type { Operation, Rig } from './backend-host.ts';
 
 /** Keeps a receive pending and collects what arrives. */
 export class Reader {
-  /** Bytes so far, at most `limit`. */
-  received = new Uint8Array(0);
   /** Result and system error that ended the stream. */
   readonly ended: Promise<{ result: number; systemError: number }>;
+  /** Bytes so far. */
+  length = 0;
+  #chunks: Uint8Array[] = [];
   readonly #waiters: { length: number; resolve: () => void }[] = [];
 
   constructor(rig: Rig, handle: number) {
@@ -30,10 +31,17 @@ export class Reader {
 
   /** Waits until `length` bytes have come; gives all that came. */
   async read(length: number): Promise<Uint8Array> {
-    if (this.received.length < length) {
+    if (this.length < length) {
       await new Promise<void>((resolve) => this.#waiters.push({ length, resolve }));
     }
-    return this.received;
+    const all = new Uint8Array(this.length);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#chunks = [all];
+    return all;
   }
 
   async readText(length: number): Promise<string> {
@@ -41,11 +49,9 @@ export class Reader {
   }
 
   #append(bytes: Uint8Array): void {
-    const all = new Uint8Array(this.received.length + bytes.length);
-    all.set(this.received);
-    all.set(bytes, this.received.length);
-    this.received = all;
-    for (const waiter of this.#waiters) if (all.length >= waiter.length) waiter.resolve();
+    this.#chunks.push(bytes);
+    this.length += bytes.length;
+    for (const waiter of this.#waiters) if (this.length >= waiter.length) waiter.resolve();
   }
 }
 

@@ -13,14 +13,13 @@ export const SHARED_VARIANTS = [
 
 /** A number of threads that start their work at the same moment. */
 export class Crew {
+  readonly size: number;
   readonly core: Core;
   readonly #gate: number;
   readonly #workers: Worker[] = [];
 
-  constructor(
-    readonly size: number,
-    debug: boolean,
-  ) {
+  constructor(size: number, debug: boolean) {
+    this.size = size;
     this.core = Core.create({ shared: true, debug, memoryBytes: MEMORY_BYTES });
     this.#gate = this.core.reserve(64);
   }

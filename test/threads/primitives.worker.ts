@@ -135,17 +135,24 @@ const roles = {
       for (let looks = 1; Atomics.load(core.i32, task.ready >>> 2) !== i; looks++) {
         if (looks % 10_000 === 0) sleep(0.1);
       }
-      for (let spin = random(1 << random(13)); spin > 0; spin--) Atomics.load(core.i32, task.ready >>> 2);
+      for (let spin = random(1 << random(13)); spin > 0; spin--)
+        Atomics.load(core.i32, task.ready >>> 2);
       queue.push({ token: i });
     }
   },
 
-  /** Takes numbers as fast as it can and marks them. */
-  number(core: Core, task: { sequencer: number; marks: number; count: number }) {
+  /** Takes numbers as fast as it can; returns their sum, and how many were not above the one before. */
+  number(core: Core, task: { sequencer: number; count: number }) {
     const sequencer = Sequencer.attach(core, task.sequencer);
-    const taken = new Uint32Array(task.count);
-    for (let i = 0; i < task.count; i++) taken[i] = sequencer.take();
-    for (const number of taken) Atomics.add(core.i32, (task.marks >>> 2) + number, 1);
+    let sum = 0;
+    let faults = 0;
+    for (let i = 0, last = -1; i < task.count; i++) {
+      const number = sequencer.take();
+      if (number <= last) faults++;
+      sum += number;
+      last = number;
+    }
+    return { sum, faults };
   },
 
   /** One `popWait`: a token, undefined, or the code of its error. */

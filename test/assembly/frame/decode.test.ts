@@ -44,7 +44,10 @@ forEachVariant((name, makeCore) => {
   test(`${name}: raw delivers what arrives, in place`, () => {
     harness.start(raw());
     const { events, input, calls } = harness.feed(bytes('abc'));
-    assert.equal(events.map((e) => [text(e.bytes), e.offset]), [['abc', input]]);
+    assert.equal(
+      events.map((e) => [text(e.bytes), e.offset]),
+      [['abc', input]],
+    );
     assert.is(calls, 1);
     assert.is(harness.feed(bytes('')).events.length, 0);
     assert.equal(harness.end(), { events: [], error: 0 });
@@ -68,7 +71,10 @@ forEachVariant((name, makeCore) => {
     assert.is(harness.copied, 4);
     const rest = harness.feed(bytes('llo\0\x01x'));
     assert.is(harness.copied, 7, 'exactly the bytes of the frame that spans');
-    assert.equal(rest.events.map((e) => text(e.bytes)), ['hello', 'x']);
+    assert.equal(
+      rest.events.map((e) => text(e.bytes)),
+      ['hello', 'x'],
+    );
     const [assembled, inPlace] = rest.events;
     assert.ok(assembled && assembled.offset >= ARENA_BASE && assembled.offset < rest.input);
     assert.is(inPlace?.offset, rest.input + 5);
@@ -79,7 +85,10 @@ forEachVariant((name, makeCore) => {
   test(`${name}: a full ring stops the decoder; it goes on where it stopped`, () => {
     harness.start(fixed(2));
     const { events, calls, taken } = harness.feed(bytes('aabbccddeef'), 2);
-    assert.equal(events.map((e) => text(e.bytes)), ['aa', 'bb', 'cc', 'dd', 'ee']);
+    assert.equal(
+      events.map((e) => text(e.bytes)),
+      ['aa', 'bb', 'cc', 'dd', 'ee'],
+    );
     assert.is(calls, 3);
     assert.is(taken, 11);
   });
@@ -94,7 +103,10 @@ forEachVariant((name, makeCore) => {
       const count = exports.decode(1088, 1024, at, chunk.length, 16_384, 4);
       for (let i = 0; i < count; i++) seen.push(harness.view.getUint32(16_384 + i * 16 + 8, true));
     }
-    assert.equal(seen.map((offset) => text(harness.u8.subarray(offset, offset + 4))), ['aaaa', 'bbbb', 'cccc']);
+    assert.equal(
+      seen.map((offset) => text(harness.u8.subarray(offset, offset + 4))),
+      ['aaaa', 'bbbb', 'cccc'],
+    );
     assert.is(harness.used, 3 * 512);
     assert.is(exports.decodeReclaim(1088), 3);
     assert.is(harness.used, 0);
@@ -167,7 +179,11 @@ forEachVariant((name, makeCore) => {
   test(`${name}: discarding reports each oversized frame once and goes on`, () => {
     for (const failFast of [true, false]) {
       const options = { failFast, onOversize: 'discard', maxFrameBytes: 6 } as const;
-      both(lengthField({ size: 2, ...options }), '\0\x01a\0\x09bbbbbbbbb\0\x01c', ['a', '#11', 'c']);
+      both(lengthField({ size: 2, ...options }), '\0\x01a\0\x09bbbbbbbbb\0\x01c', [
+        'a',
+        '#11',
+        'c',
+      ]);
       both(varint(options), '\x01a\x06bbbbbb\x01c', ['a', '#7', 'c']);
       both(line(options), 'a\nbbbbbbbb\r\nc\n', ['a', failFast ? '#7' : '#10', 'c']);
       // The delimiter may have begun before the limit was reached, or start over.
@@ -179,13 +195,19 @@ forEachVariant((name, makeCore) => {
   test(`${name}: a report of a huge frame says at most 2^32 - 1, and the skip counts all of it`, () => {
     const framing = lengthField({ size: 8, onOversize: 'discard' });
     harness.start(framing);
-    assert.equal(harness.feed(bytes('\0\0\0\x02\0\0\0\0')).events.map((e) => [e.kind, e.length]), [['oversize', 0xffffffff]]);
+    assert.equal(
+      harness.feed(bytes('\0\0\0\x02\0\0\0\0')).events.map((e) => [e.kind, e.length]),
+      [['oversize', 0xffffffff]],
+    );
     const skip = () => harness.view.getFloat64(1024 + layout.Decoder.skip, true);
     assert.is(skip(), 2 ** 33);
     // Move close to the end by hand: 8 GiB would take long.
     harness.view.setFloat64(1024 + layout.Decoder.skip, 3, true);
     const { events } = harness.feed(bytes('xxx\0\0\0\0\0\0\0\x01y'));
-    assert.equal(events.map((e) => text(e.bytes)), ['y']);
+    assert.equal(
+      events.map((e) => text(e.bytes)),
+      ['y'],
+    );
   });
 
   test(`${name}: a length beyond 2^53 - 1 is too long, whatever happens to oversized frames`, () => {
@@ -195,11 +217,16 @@ forEachVariant((name, makeCore) => {
       for (const failFast of [true, false]) {
         const framing = lengthField({ size: 8, onOversize, failFast });
         assert.equal(decodeText(framing, at53), [`!${TOO_LONG}`]);
-        assert.equal(decodeText(framing, bytes('\xff\xff\xff\xff\xff\xff\xff\xff')), [`!${TOO_LONG}`]);
+        assert.equal(decodeText(framing, bytes('\xff\xff\xff\xff\xff\xff\xff\xff')), [
+          `!${TOO_LONG}`,
+        ]);
         // With its header the frame is beyond it too.
         assert.equal(decodeText(framing, below), [`!${TOO_LONG}`]);
       }
     }
+    // A sum that wraps around is not a short frame.
+    const wrapping = `${'\xff'.repeat(8)}${'a'.repeat(30)}`;
+    both(lengthField({ size: 8, adjustment: 5 }), wrapping, [`!${TOO_LONG}`]);
     const inclusive = lengthField({ size: 8, includesHeader: true, onOversize: 'discard' });
     assert.equal(decodeText(inclusive, below), ['#4294967295']);
   });
@@ -224,12 +251,23 @@ forEachVariant((name, makeCore) => {
     const hello = 'HELLO, WORLD';
     both(lengthField({ size: 2, strip: 0 }), `\0\x0c${hello}`, [`\0\x0c${hello}`]);
     both(lengthField({ size: 2, adjustment: -2, strip: 0 }), `\0\x0e${hello}`, [`\0\x0e${hello}`]);
-    both(lengthField({ size: 3, offset: 2, strip: 0 }), `\xca\xfe\0\0\x0c${hello}`, [`\xca\xfe\0\0\x0c${hello}`]);
-    both(lengthField({ size: 3, adjustment: 2, strip: 0 }), `\0\0\x0c\xca\xfe${hello}`, [`\0\0\x0c\xca\xfe${hello}`]);
-    both(lengthField({ size: 2, offset: 1, adjustment: 1, strip: 3 }), `\xca\0\x0c\xfe${hello}`, [`\xfe${hello}`]);
-    both(lengthField({ size: 2, offset: 1, adjustment: -3, strip: 3 }), `\xca\0\x10\xfe${hello}`, [`\xfe${hello}`]);
+    both(lengthField({ size: 3, offset: 2, strip: 0 }), `\xca\xfe\0\0\x0c${hello}`, [
+      `\xca\xfe\0\0\x0c${hello}`,
+    ]);
+    both(lengthField({ size: 3, adjustment: 2, strip: 0 }), `\0\0\x0c\xca\xfe${hello}`, [
+      `\0\0\x0c\xca\xfe${hello}`,
+    ]);
+    both(lengthField({ size: 2, offset: 1, adjustment: 1, strip: 3 }), `\xca\0\x0c\xfe${hello}`, [
+      `\xfe${hello}`,
+    ]);
+    both(lengthField({ size: 2, offset: 1, adjustment: -3, strip: 3 }), `\xca\0\x10\xfe${hello}`, [
+      `\xfe${hello}`,
+    ]);
     // The large-packet echo server (R10): little-endian, its own header counted.
-    both(lengthField({ size: 2, endian: 'little', includesHeader: true }), '\x04\0ab\x02\0', ['ab', '']);
+    both(lengthField({ size: 2, endian: 'little', includesHeader: true }), '\x04\0ab\x02\0', [
+      'ab',
+      '',
+    ]);
   });
 
   test(`${name}: varint prefixes: minimal, longer than need be, too long, over 32 bits`, () => {
@@ -239,6 +277,8 @@ forEachVariant((name, makeCore) => {
     both(varint(), '\x01a\x81\x80\x80\x80\x80', ['a', `!${MALFORMED}`]);
     both(varint({ maxBytes: 4 }), '\x81\x80\x80\x80', [`!${MALFORMED}`]);
     both(varint({ maxBytes: 1 }), '\x80', [`!${MALFORMED}`]);
+    both(varint({ maxBytes: 1 }), '\x81\0a', [`!${MALFORMED}`]);
+    both(varint({ maxBytes: 2 }), '\x81\x80\0a', [`!${MALFORMED}`]);
     both(varint(), '\xff\xff\xff\xff\x7f', [`!${TOO_LONG}`]);
     both(varint({ onOversize: 'discard' }), '\xff\xff\xff\xff\x7f', ['#4294967295']);
     const long = 'x'.repeat(300);
@@ -246,7 +286,10 @@ forEachVariant((name, makeCore) => {
     const longer = 'y'.repeat(20_000);
     assert.equal(decodeText(varint(), `\xa0\x9c\x01${longer}`), [longer]);
     // MQTT: a type byte, then the length; the message keeps both.
-    both(varint({ offset: 1, maxBytes: 4, keepHeader: true }), '\xc0\x00\x30\x02hi', ['\xc0\0', '\x30\x02hi']);
+    both(varint({ offset: 1, maxBytes: 4, keepHeader: true }), '\xc0\x00\x30\x02hi', [
+      '\xc0\0',
+      '\x30\x02hi',
+    ]);
     both(varint({ offset: 1, maxBytes: 4 }), '\xc0\x00\x30\x02hi', ['', 'hi']);
   });
 
@@ -258,12 +301,30 @@ forEachVariant((name, makeCore) => {
     both(delimiter('abab'), 'aababab', ['a']);
   });
 
+  test(`${name}: each of sixteen delimiters is found, wherever in a vector it ends`, () => {
+    const delimiters = Array.from(
+      { length: 16 },
+      (_, i) => '<>'.slice(0, i % 3) + String(i % 10) + 'ABCDEFGHIJKLMNOP'[i],
+    );
+    const framing = delimiter(delimiters);
+    for (const end of delimiters) {
+      for (let length = 0; length < 40; length++) {
+        const message = '.'.repeat(length);
+        both(framing, `${message}${end}x${end}`, [message, 'x']);
+      }
+    }
+  });
+
   test(`${name}: a delimiter is found wherever the input is cut`, () => {
     const framing = delimiter(['<end>', '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0!']);
     const stream = `one<end>${'\0'.repeat(30)}!two<en<end>`;
     const wanted = ['one', '\0'.repeat(11), 'two<en'];
     for (let cutAt = 0; cutAt <= stream.length; cutAt++) {
-      assert.equal(decodeText(framing, stream.slice(0, cutAt), stream.slice(cutAt)), wanted, `${cutAt}`);
+      assert.equal(
+        decodeText(framing, stream.slice(0, cutAt), stream.slice(cutAt)),
+        wanted,
+        `${cutAt}`,
+      );
     }
     both(framing, stream, wanted);
   });
@@ -282,7 +343,10 @@ forEachVariant((name, makeCore) => {
         stream[at] = 10;
         harness.start(line({ unterminated: 'deliver' }));
         const { events } = harness.feed(stream);
-        assert.equal(events.map((e) => e.length), [at]);
+        assert.equal(
+          events.map((e) => e.length),
+          [at],
+        );
         const rest = harness.end().events.map((e) => e.length);
         assert.equal(rest, at === length - 1 ? [] : [length - at - 1]);
       }
@@ -307,7 +371,11 @@ forEachVariant((name, makeCore) => {
       harness.start(framing);
       harness.feed(bytes(stream));
       const end = harness.end();
-      assert.equal(end.events.map((e) => text(e.bytes)), messages, JSON.stringify(stream));
+      assert.equal(
+        end.events.map((e) => text(e.bytes)),
+        messages,
+        JSON.stringify(stream),
+      );
       assert.is(end.error, error, JSON.stringify(stream));
       assert.is(harness.used, 0);
     }
@@ -317,7 +385,10 @@ forEachVariant((name, makeCore) => {
     harness.start(line({ unterminated: 'deliver' }));
     harness.feed(bytes('a\nb'));
     assert.is(harness.end().events.length, 1);
-    assert.equal(harness.feed(bytes('c\n')).events.map((e) => text(e.bytes)), ['c']);
+    assert.equal(
+      harness.feed(bytes('c\n')).events.map((e) => text(e.bytes)),
+      ['c'],
+    );
     assert.equal(harness.end(), { events: [], error: 0 });
   });
 });

@@ -34,13 +34,14 @@ export interface Fed {
 }
 
 export class FrameHarness {
+  readonly core: TestCore;
+  readonly arenaLog2: number;
   readonly u8: Uint8Array;
   readonly view: DataView;
 
-  constructor(
-    readonly core: TestCore,
-    readonly arenaLog2 = 20,
-  ) {
+  constructor(core: TestCore, arenaLog2 = 20) {
+    this.core = core;
+    this.arenaLog2 = arenaLog2;
     this.u8 = new Uint8Array(core.memory.buffer);
     this.view = new DataView(core.memory.buffer);
   }
