@@ -3,5 +3,10 @@ import { hasIpv6 } from './host.ts';
 import { conformance } from './suite.ts';
 
 if ((await probe()).available) {
-  conformance('bun', () => bun(), { endpoint: 'tcp', datagrams: true, ipv6: await hasIpv6() });
+  conformance('bun', () => bun(), {
+    endpoint: 'tcp',
+    datagrams: true,
+    resets: true,
+    ipv6: await hasIpv6(),
+  });
 }

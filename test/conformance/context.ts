@@ -20,6 +20,8 @@ export interface Capabilities {
   /** Where listeners listen. */
   readonly endpoint: 'tcp' | 'path';
   readonly datagrams: boolean;
+  /** An abort reaches the peer as one. Unix sockets know only ends. */
+  readonly resets: boolean;
   readonly ipv6: boolean;
   /** A host that never answers a connect, where there is one without leaving the computer. */
   readonly blackhole?: string;

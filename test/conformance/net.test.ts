@@ -5,10 +5,12 @@ import { conformance } from './suite.ts';
 conformance('net over TCP', () => net(), {
   endpoint: 'tcp',
   datagrams: true,
+  resets: true,
   ipv6: await hasIpv6(),
 });
 conformance('net over a path', () => net(), {
   endpoint: 'path',
   datagrams: false,
+  resets: false,
   ipv6: false,
 });

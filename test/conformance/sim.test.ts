@@ -15,6 +15,7 @@ function onSim(label: string, options: SimOptions, breaks = false): void {
   conformance(`sim ${label}`, select, {
     endpoint: 'tcp',
     datagrams: true,
+    resets: true,
     ipv6: true,
     blackhole: BLACKHOLE,
     breaks,

@@ -118,6 +118,7 @@ export const ending: readonly Case[] = [
   },
   {
     name: 'an abort of the client is a RESET of the server, never an end',
+    needs: ({ resets }) => resets,
     async run(context) {
       const here = diary();
       const there = diary();
@@ -139,6 +140,7 @@ export const ending: readonly Case[] = [
   },
   {
     name: 'an abort of the server is a RESET of the client, never an end',
+    needs: ({ resets }) => resets,
     async run(context) {
       const here = diary();
       const there = diary();

@@ -95,21 +95,22 @@ export const handlers: readonly Case[] = [
     },
   },
   {
-    name: 'an iteration throws what ended the connection; leaving it closes',
+    name: 'an iteration throws what ended the connection',
+    needs: ({ resets }) => resets,
     async run(context) {
-      const opened: Connection[] = [];
+      const opened = new Signal<Connection>();
       const server = await context.listen({
         framing: FRAMING,
-        open: (connection) => void opened.push(connection),
+        open: (accepted) => opened.resolve(accepted),
       });
-      const first = await context.connect(server, { framing: FRAMING });
-      await until('accept', () => opened.length === 1);
+      const connection = await context.connect(server, { framing: FRAMING });
+      const accepted = await within('accept', opened.promise);
       const reading = (async () => {
         const texts: string[] = [];
         try {
-          for await (const message of opened[0] as Connection) {
+          for await (const message of accepted) {
             texts.push(text(message));
-            first.abort();
+            connection.abort();
           }
           texts.push('end');
         } catch (error) {
@@ -117,18 +118,28 @@ export const handlers: readonly Case[] = [
         }
         return texts;
       })();
-      first.send('hello');
+      connection.send('hello');
       assert.equal(await within('the error', reading), ['hello', 'RESET']);
-
-      const second = await context.connect(server, { framing: FRAMING });
-      await until('accept', () => opened.length === 2);
-      second.send('hello');
-      for await (const message of opened[1] as Connection) {
+    },
+  },
+  {
+    name: 'leaving an iteration closes the connection, clean on both sides',
+    async run(context) {
+      const opened = new Signal<Connection>();
+      const server = await context.listen({
+        framing: FRAMING,
+        open: (accepted) => opened.resolve(accepted),
+      });
+      const connection = await context.connect(server, { framing: FRAMING });
+      const accepted = await within('accept', opened.promise);
+      connection.send('hello');
+      for await (const message of accepted) {
         assert.is(text(message), 'hello');
         break;
       }
-      await within('close', Promise.all([second.closed, opened[1]?.closed]));
-      assert.is(second.error, undefined);
+      await within('close', Promise.all([connection.closed, accepted.closed]));
+      assert.is(connection.error, undefined);
+      assert.is(accepted.error, undefined);
     },
   },
   {
