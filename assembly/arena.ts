@@ -56,7 +56,7 @@ export function arenaInit(arena: usize, base: usize, sizeLog2: u32, orders: usiz
 /** Address of a block of the next power of two, at least 512 bytes; 0 when there is none. */
 export function arenaAlloc(arena: usize, sizeBytes: u32): usize {
   const record = changetype<Arena>(arena);
-  if (sizeBytes > <u32>1 << record.sizeLog2) return 0;
+  if (sizeBytes > (<u32>1) << record.sizeLog2) return 0;
   const order = orderFor(sizeBytes);
   arenaLock(arena);
   let found = smallestFree(arena, record, order);
@@ -115,7 +115,7 @@ export function arenaBlockBytes(arena: usize, ptr: usize): u32 {
  */
 export function arenaGrow(arena: usize, ptr: usize, sizeBytes: u32): bool {
   const record = changetype<Arena>(arena);
-  if (sizeBytes > <u32>1 << record.sizeLog2) return false;
+  if (sizeBytes > (<u32>1) << record.sizeLog2) return false;
   const wanted = orderFor(sizeBytes);
   arenaLock(arena);
   let grown = false;
@@ -236,14 +236,14 @@ function addUsed(record: Arena, bytes: u32): void {
 }
 
 function orderFor(sizeBytes: u32): u32 {
-  if (sizeBytes <= <u32>1 << ARENA_MIN_LOG2) return 0;
+  if (sizeBytes <= (<u32>1) << ARENA_MIN_LOG2) return 0;
   return 32 - <u32>clz<u32>(sizeBytes - 1) - ARENA_MIN_LOG2;
 }
 
 // @ts-ignore: decorator
 @inline
 function blockBytes(order: u32): u32 {
-  return <u32>1 << (ARENA_MIN_LOG2 + order);
+  return (<u32>1) << (ARENA_MIN_LOG2 + order);
 }
 
 // @ts-ignore: decorator

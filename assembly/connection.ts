@@ -81,7 +81,9 @@ export function writeStore(connection: Connection): usize {
 
 /** Bytes of one connection record with its two windows. */
 export function connectionBytes(readWindowLog2: u32, writeWindowLog2: u32): u32 {
-  return CONNECTION_WINDOWS + (((<u32>4 << readWindowLog2) + (<u32>4 << writeWindowLog2) + 7) & ~7);
+  return (
+    CONNECTION_WINDOWS + ((((<u32>4) << readWindowLog2) + ((<u32>4) << writeWindowLog2) + 7) & ~7)
+  );
 }
 
 /** A fresh record in state OPENING. Its slot, or ERROR_NO_BUFFERS. */
@@ -110,7 +112,7 @@ export function connectionBegin(port: Port, kind: u32, profile: usize): i32 {
   storeInit(readStore(connection), readWindow, port.readWindowLog2, 0);
   storeInit(
     writeStore(connection),
-    readWindow + (<usize>4 << port.readWindowLog2),
+    readWindow + ((<usize>4) << port.readWindowLog2),
     port.writeWindowLog2,
     0,
   );
@@ -146,7 +148,7 @@ export function connectionSequences(workerPointer: usize, slot: i32, read: u32, 
   storeInit(readStore(connection), readWindow, port.readWindowLog2, read);
   storeInit(
     writeStore(connection),
-    readWindow + (<usize>4 << port.readWindowLog2),
+    readWindow + ((<usize>4) << port.readWindowLog2),
     port.writeWindowLog2,
     write,
   );
@@ -267,7 +269,10 @@ export function advance(worker: Worker, slot: i32): bool {
   const state = connection.state;
   if (state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED)) return true;
   if (state & STATE_OPENING) return (state & STATE_RESET) == 0 || submitCancel(worker, connection);
-  if ((state & STATE_RESET) != 0 && (state & (STATE_FAILED | STATE_FAIL_REPORTED)) != STATE_FAILED) {
+  if (
+    (state & STATE_RESET) != 0 &&
+    (state & (STATE_FAILED | STATE_FAIL_REPORTED)) != STATE_FAILED
+  ) {
     dropUnsubmitted(connection);
     return submitClose(worker, slot, connection, CLOSE_RESET);
   }
@@ -469,4 +474,3 @@ export function drainDue(connection: Connection): bool {
   connection.state &= ~STATE_BLOCKED;
   return true;
 }
-

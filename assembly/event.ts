@@ -7,13 +7,7 @@ export function eventRoom(worker: Worker): u32 {
 }
 
 /** Needs room for one event. */
-export function emit(
-  worker: Worker,
-  kind: u32,
-  connection: i32,
-  offset: u32,
-  length: u32,
-): void {
+export function emit(worker: Worker, kind: u32, connection: i32, offset: u32, length: u32): void {
   const event = changetype<Event>(worker.events + <usize>worker.eventCount * EVENT_BYTES);
   event.kind = kind;
   event.connection = connection;

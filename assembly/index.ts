@@ -1,9 +1,41 @@
 /** The ABI: every export of the core and nothing else. */
-export { lockAcquire, lockAcquireStep, lockAcquireTimeout, lockRelease, lockTryAcquire, stripeOf } from './lock';
+export {
+  lockAcquire,
+  lockAcquireStep,
+  lockAcquireTimeout,
+  lockRelease,
+  lockTryAcquire,
+  stripeOf,
+} from './lock';
 export { sequencePeek, sequenceReset, sequenceTake } from './sequence';
-export { storeDrain, storeGetNext, storeGetNextLocked, storeInit, storeProcessAndGetNext, storeProcessAndGetNextLocked } from './reorder';
-export { poolAcquire, poolAddress, poolCheck, poolInit, poolInUse, poolLinksBytes, poolRelease, poolToken } from './pool';
-export { queueClose, queueInit, queueLength, queuePop, queuePopStep, queuePopWait, queuePush, queueWake } from './queue';
+export {
+  storeDrain,
+  storeGetNext,
+  storeGetNextLocked,
+  storeInit,
+  storeProcessAndGetNext,
+  storeProcessAndGetNextLocked,
+} from './reorder';
+export {
+  poolAcquire,
+  poolAddress,
+  poolCheck,
+  poolInit,
+  poolInUse,
+  poolLinksBytes,
+  poolRelease,
+  poolToken,
+} from './pool';
+export {
+  queueClose,
+  queueInit,
+  queueLength,
+  queuePop,
+  queuePopStep,
+  queuePopWait,
+  queuePush,
+  queueWake,
+} from './queue';
 export { arenaAlloc, arenaBlockBytes, arenaFree, arenaGrow, arenaInit, arenaUsed } from './arena';
 export { decode, decodeEnd, decodeReclaim, decodeReset } from './frame/decode';
 export { encode, encodedBytes, encodedLength, encodeFrame, encodeSeal } from './frame/encode';

@@ -5,13 +5,7 @@
  * handed out next is the one most likely in the cache. Slots that were never
  * handed out are counted, not listed, so that their memory stays untouched.
  */
-import {
-  atomicAdd,
-  atomicCompareExchange,
-  atomicLoad,
-  atomicStore,
-  atomicSub,
-} from './atomic';
+import { atomicAdd, atomicCompareExchange, atomicLoad, atomicStore, atomicSub } from './atomic';
 import { invariant } from './debug';
 import {
   ERROR_NO_BUFFERS,
@@ -106,7 +100,7 @@ export function poolToken(pool: usize, slot: i32): f64 {
   const record = changetype<Pool>(pool);
   invariant(<u32>slot < record.fresh);
   const generation = atomicLoad<u32>(linkOf(record, slot) + offsetof<PoolLink>('generation'));
-  return <f64>((<u64>generation << TOKEN_SLOT_BITS) | <u64>(<u32>slot));
+  return <f64>(((<u64>generation) << TOKEN_SLOT_BITS) | <u64>(<u32>slot));
 }
 
 /** The slot that the token names, or ERROR_STALE_TOKEN. Takes any number: tokens come from outside. */

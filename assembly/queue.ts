@@ -55,7 +55,7 @@ export function queueInit(queue: usize, cells: usize, capacityLog2: u32): void {
   invariant(capacityLog2 >= 1 && capacityLog2 <= 26);
   const record = changetype<CompletionQueue>(queue);
   record.cells = cells;
-  record.mask = (<u32>1 << capacityLog2) - 1;
+  record.mask = ((<u32>1) << capacityLog2) - 1;
   record.closed = 0;
   record.sleepers = 0;
   record.posts = 0;
@@ -85,11 +85,7 @@ export function queuePush(
     const cell = record.cells + <usize>index * COMPLETION_BYTES;
     const turn = <i32>(atomicLoad<u32>(cell) + index - position);
     if (turn == 0) {
-      const found = atomicCompareExchange<u64>(
-        queue + QUEUE_ENQUEUE,
-        enqueue,
-        <u64>(position + 1),
-      );
+      const found = atomicCompareExchange<u64>(queue + QUEUE_ENQUEUE, enqueue, <u64>(position + 1));
       if (found == enqueue) {
         const completion = changetype<Completion>(cell);
         completion.flags = flags;

@@ -222,4 +222,3 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
 export function dropCompletionBuffer(port: Port, flags: u32, buffer: i32): void {
   if (flags & COMPLETION_BUFFER && buffer >= 0) poolRelease(port.buffers, buffer);
 }
-

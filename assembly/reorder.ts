@@ -25,11 +25,11 @@ export function storeInit(store: usize, values: usize, windowLog2: u32, next: u3
   const record = changetype<InOrderStore>(store);
   record.lock = LOCK_FREE;
   record.next = next;
-  record.mask = (<u32>1 << windowLog2) - 1;
+  record.mask = ((<u32>1) << windowLog2) - 1;
   record.processing = 0;
   record.stored = 0;
   record.values = values;
-  const end = values + (<usize>4 << windowLog2);
+  const end = values + ((<usize>4) << windowLog2);
   for (let place = values; place < end; place += 4) {
     storePlace(place, NOTHING);
   }
@@ -135,7 +135,7 @@ function storeUnlock(store: usize): void {
 // @ts-ignore: decorator
 @inline
 function placeOf(record: InOrderStore, sequence: u32): usize {
-  return record.values + (<usize>(sequence & record.mask) << 2);
+  return record.values + ((<usize>(sequence & record.mask)) << 2);
 }
 
 // @ts-ignore: decorator

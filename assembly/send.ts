@@ -40,8 +40,7 @@ import {
 /** Chunks grow with a burst up to this size; larger ones are made for a message that needs it. */
 const CHUNK_MAX_LOG2: u32 = 16;
 
-const UNSENDABLE: u32 =
-  STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
+const UNSENDABLE: u32 = STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
 
 /**
  * Contiguous room for `bytes` more bytes at the end of the queue, counted as
@@ -56,7 +55,7 @@ export function queueRoom(port: Port, connection: Connection, bytes: u32): usize
     connection.queuedBytes += bytes;
     return at;
   }
-  const wanted = max(SEND_CHUNK_HEADER + bytes, <u32>1 << connection.chunkLog2);
+  const wanted = max(SEND_CHUNK_HEADER + bytes, (<u32>1) << connection.chunkLog2);
   const block = arenaAlloc(port.arena, wanted);
   if (block == 0) return 0;
   if (connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;

@@ -449,8 +449,7 @@ function receivedFrom(worker: Worker, port: Port, connection: Connection, slot: 
   const systemError = operation.systemError;
   connection.receives--;
   operationEnd(port, slot);
-  const closing =
-    (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_DISCARD)) != 0;
+  const closing = (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_DISCARD)) != 0;
   if (result < 0 || closing) {
     poolRelease(port.buffers, buffer);
     if (closing) port.late += 1;
@@ -535,4 +534,3 @@ function reportFailure(worker: Worker, slot: i32, connection: Connection): bool 
   markDirty(worker, slot);
   return true;
 }
-

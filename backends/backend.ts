@@ -29,9 +29,7 @@ export type Probe =
   | { readonly available: false; readonly reason: string };
 
 /** Where to listen or connect: a TCP or UDP address, or a Unix socket or named pipe. */
-export type Endpoint =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** A bound or peer address as the host prints it. */
 export interface SocketAddress {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { buildAll } from './all.ts';
+import { useTarball } from './consumer.ts';
 import { formatAssembly } from './format-assembly.ts';
 import { runNpm, runTool, type ToolOutput } from './tool.ts';
 
@@ -44,6 +45,8 @@ await step('attw', () => {
   // Not a module: bytes for those who load the core themselves.
   return runTool('attw', [tarball, ...options, '--exclude-entrypoints', 'core.wasm']);
 });
+
+await step('consumer', () => useTarball(tarball, folder));
 
 await rm(folder, { recursive: true, force: true });
 console.log(failed ? 'check failed' : 'check passed');

@@ -45,7 +45,8 @@ export async function writeIfChanged(path: string, content: string | Uint8Array)
   await rename(temporary, path);
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process with this number runs. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -39,13 +39,20 @@ export async function bundlePackage(options: { readonly clean: boolean }): Promi
   const missing = Object.keys(ENTRIES).filter((name) => entries[name] === undefined);
   if (missing.length > 0) console.log(`no source yet for dist/{${missing.join(',')}}.js: left out`);
   const entryPoints = { ...entries, ...(await findWorkers('src', 'backends')) };
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...BUNDLE_OPTIONS,
     entryPoints,
     outdir: 'dist',
     define: { OVERLAPPED_DEBUG_CORES: 'false' },
     write: false,
+    metafile: true,
   });
+  for (const [path, output] of Object.entries(metafile.outputs)) {
+    const debug = Object.entries(output.inputs).find(
+      ([input, { bytesInOutput }]) => input.includes('core.debug') && bytesInOutput > 0,
+    );
+    if (debug !== undefined) throw new Error(`${path} contains ${debug[0]}, which is for tests`);
+  }
   const written = new Set<string>();
   for (const { path, contents } of outputFiles) {
     await writeIfChanged(relative(process.cwd(), path), contents);

@@ -4,8 +4,8 @@
  */
 import * as layout from '#generated/layout';
 import type { Connection } from './connection.ts';
-import type { Port } from './port.ts';
 import { REPLY_CAPACITY } from './core/regions.ts';
+import type { Port } from './port.ts';
 
 const EVENT_WORDS = layout.EVENT_BYTES / 4;
 const REPLY_WORDS = layout.REPLY_BYTES / 4;

@@ -2,6 +2,7 @@
 import * as layout from '#generated/layout';
 import type { DatagramOptions, SocketAddress } from '../backends/backend.ts';
 import type { IpAddress } from './core/address.ts';
+import { DEPTH_MAX } from './core/regions.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { endpointOf } from './endpoint.ts';
 import type { Entity } from './entity.ts';
@@ -12,7 +13,6 @@ import { booleanOption, functionOptions, integerOption, knownOptions } from './o
 import type { Port, PortBackend } from './port.ts';
 import { acquirePort, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues } from './profile.ts';
-import { DEPTH_MAX } from './core/regions.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
 import type { PortOptions } from './types.ts';
 
@@ -203,8 +203,7 @@ export class DatagramSocket implements Entity {
 
   statistics(): ConnectionStatistics {
     return (
-      this.#lastStatistics ??
-      connectionStatistics(this.port.core, this.port.recordOf(this.#slot))
+      this.#lastStatistics ?? connectionStatistics(this.port.core, this.port.recordOf(this.#slot))
     );
   }
 

@@ -8,18 +8,18 @@ import type { BackendHost, Driver, Leftovers } from '../backends/backend.ts';
 import { BatchRunner } from './batch.ts';
 import { AddressRecords } from './core/address.ts';
 import { Core } from './core/core.ts';
+import {
+  placeRegions,
+  type RegionSizes,
+  type Regions,
+  regionBytes,
+  SCRATCH_BYTES,
+} from './core/regions.ts';
 import type { Entity } from './entity.ts';
 import { OverlappedError } from './errors.ts';
 import { integerOption, invalidOption } from './options.ts';
 import { ProfileTable } from './profile.ts';
 import { type BackendReport, chooseBackend } from './registry.ts';
-import {
-  placeRegions,
-  type Regions,
-  type RegionSizes,
-  regionBytes,
-  SCRATCH_BYTES,
-} from './core/regions.ts';
 import { type PortStatistics, portStatistics } from './stats.ts';
 import { drainSubmissions } from './submissions.ts';
 import type { PortOptions } from './types.ts';

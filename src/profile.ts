@@ -3,10 +3,10 @@ import * as layout from '#generated/layout';
 import type { Limits, StreamOptions } from '../backends/backend.ts';
 import type { Core } from './core/core.ts';
 import { framingRecordBytes, writeFramingRecord } from './core/framing-record.ts';
+import { DEPTH_MAX } from './core/regions.ts';
 import { OverlappedError } from './errors.ts';
 import { type Framing, raw } from './framing.ts';
 import { booleanOption, integerOption } from './options.ts';
-import { DEPTH_MAX } from './core/regions.ts';
 import type { ConnectionOptions } from './types.ts';
 
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;

@@ -14,7 +14,7 @@ const NAMES: readonly BackendName[] = [...AUTOMATIC, 'sim'];
 const LOADERS: Readonly<Record<BackendName, (() => Promise<unknown>) | undefined>> = {
   iocp: undefined,
   uring: undefined,
-  bun: undefined,
+  bun: () => import('../backends/bun/index.ts'),
   net: () => import('../backends/net/index.ts'),
   sim: () => import('../backends/sim/index.ts'),
 };
@@ -89,7 +89,8 @@ export async function chooseBackend(wanted: PortOptions['backend'] = 'auto'): Pr
     tried.push(report(name, probe));
     if (probe.available && selection !== undefined) {
       const passed = tried.slice(0, -1).map((entry) => `${entry.name}: ${entry.reason}`);
-      const reason = passed.length === 0 ? 'the fastest' : `the fastest here (${passed.join('; ')})`;
+      const reason =
+        passed.length === 0 ? 'the fastest' : `the fastest here (${passed.join('; ')})`;
       return { selection, reason, tried };
     }
   }

@@ -10,7 +10,7 @@ const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   threads: ['test/threads'],
   host: ['test/src', 'test/backends', 'test/conformance'],
   examples: ['test/examples'],
-  cli: ['test/cli'],
+  cli: ['test/cli', 'test/build'],
 };
 
 export const SUITES = Object.keys(FOLDERS) as SuiteName[];
@@ -64,6 +64,8 @@ export async function bundleSuite(
     ...BUNDLE_OPTIONS,
     entryPoints: { [suite]: 'entry-program', ...workers },
     outdir: folder,
+    // The last two are for tests of the build itself.
+    external: [...BUNDLE_OPTIONS.external, 'assemblyscript', 'esbuild'],
     sourcemap: 'inline',
     define: { OVERLAPPED_DEBUG_CORES: 'true' },
     // uvu must not start by itself.

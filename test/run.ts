@@ -6,11 +6,12 @@
  * `--host` and `--suite` may be given several times; `--file` takes test
  * files whose path contains the text.
  */
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { buildAll } from '../build/all.ts';
+import { isAlive } from '../build/files.ts';
 import { bundleSuite, findTests, SUITES } from './bundle.ts';
 import { bun } from './hosts/bun.ts';
 import { chromium } from './hosts/chromium.ts';
@@ -168,7 +169,19 @@ async function main(): Promise<void> {
   failures.push(...digests);
 }
 
+/** Bundles of runs that were killed. */
+async function removeStaleRuns(): Promise<void> {
+  for (const name of await readdir('dist/test').catch(() => [])) {
+    const stale = !isAlive(Number(name));
+    if (stale) await rm(`dist/test/${name}`, { recursive: true, force: true });
+  }
+}
+
+// So that the exit handlers run, which end the hosts.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
 try {
+  await removeStaleRuns();
   await main();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -36,7 +36,8 @@ function shapeOf(framing: Framing): u32 {
 function readField(shape: u32, field: usize): u64 {
   if (shape == U8) return u64(load<u8>(field));
   if (shape == U16LE) return u64(load<u16>(field));
-  if (shape == U16BE) return u64(bswap<u16>(load<u16>(field)));
+  // Two loads are shorter than the swap of 16 bits is.
+  if (shape == U16BE) return (u64(load<u8>(field)) << 8) | u64(load<u8>(field, 1));
   if (shape == U24LE) return u64(load<u16>(field)) | (u64(load<u8>(field, 2)) << 16);
   if (shape == U24BE) return (u64(bswap<u16>(load<u16>(field))) << 8) | u64(load<u8>(field, 2));
   if (shape == U32LE) return u64(load<u32>(field));
@@ -81,7 +82,7 @@ function scan(
   // waits for is a load and an addition.
   const offset: usize = framing.offset;
   const end = input + length + offset;
-  const toMessage: usize = strip - offset;
+  const toMessage = usize(strip) - offset;
   const step = usize(extra);
   let field = input + decoder.consumed + offset;
   let cell = out;

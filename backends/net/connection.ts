@@ -1,17 +1,12 @@
 /** One stream socket of node:net: reads, writes, both halves' ends, and its close. */
 import type { Socket } from 'node:net';
-import {
-  ERROR_BROKEN_PIPE,
-  ERROR_CANCELED,
-  ERROR_CLOSED,
-  ERROR_RESET,
-} from '#generated/layout';
+import { ERROR_BROKEN_PIPE, ERROR_CANCELED, ERROR_CLOSED, ERROR_RESET } from '#generated/layout';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
+import { type Failure, failureOf } from '../stream/failure.ts';
 import { StreamReceiver } from '../stream/receiver.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import type { NetContext } from './context.ts';
 import { type SendRecord, takeSendRecord } from './sends.ts';
-import { type Failure, failureOf } from './system.ts';
 
 const OWNER = Symbol('connection');
 

@@ -1,6 +1,5 @@
 /** A UDP socket of node:dgram. */
 import dgram, { type RemoteInfo, type Socket } from 'node:dgram';
-import dns from 'node:dns';
 import net from 'node:net';
 import {
   ADDRESS_BYTES,
@@ -11,9 +10,10 @@ import {
 import type { AddressRecords } from '../../src/core/address.ts';
 import type { DatagramOptions, Endpoint, SocketAddress } from '../backend.ts';
 import { DatagramQueue } from '../stream/datagram-queue.ts';
+import { failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
+import { resolveHost } from '../stream/resolve.ts';
 import type { Entry, NetContext } from './context.ts';
-import { failureOf } from './system.ts';
 
 type LookupCallback = (error: Error | null, address: string, family: number) => void;
 
@@ -62,8 +62,8 @@ export class DatagramSocket implements Entry, OperationOwner {
       return;
     }
     try {
-      const local = await resolve(endpoint.host);
-      const remote = peer === undefined ? undefined : await resolve(peer.host);
+      const local = await resolveHost(endpoint.host);
+      const remote = peer === undefined ? undefined : await resolveHost(peer.host);
       if (this.#closing) return;
       this.#create(local, endpoint.port, options, remote, peer?.port ?? 0);
     } catch (error) {
@@ -252,11 +252,4 @@ export class DatagramSocket implements Entry, OperationOwner {
     if (referenced) this.#socket?.ref();
     else this.#socket?.unref();
   }
-}
-
-/** The IP address of a host name; an IP address is returned as it is. */
-async function resolve(host: string): Promise<string> {
-  if (net.isIP(host) !== 0) return host;
-  const { address } = await dns.promises.lookup(host);
-  return address;
 }

@@ -18,12 +18,13 @@ import type {
   SocketAddress,
   StreamOptions,
 } from '../backend.ts';
+import { failureOf, systemErrno } from '../stream/failure.ts';
 import { type OperationOwner, Reporter } from '../stream/reporter.ts';
 import { StreamConnection } from './connection.ts';
 import { NetContext } from './context.ts';
 import { DatagramSocket } from './datagram.ts';
 import { StreamListener } from './listener.ts';
-import { failureOf, isBun, systemErrno } from './system.ts';
+import { isBun } from './system.ts';
 
 /** How long `dispose` waits for the host to report that the sockets are closed. */
 const DISPOSE_WAIT_MS = 3000;

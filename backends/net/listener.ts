@@ -1,13 +1,14 @@
 /** A listening socket of node:net. */
-import { lstat, unlink } from 'node:fs/promises';
 import net, { type Server, type Socket } from 'node:net';
 import { ERROR_ADDRESS_IN_USE, ERROR_CANCELED, ERROR_INVALID_OPTION } from '#generated/layout';
 import type { Endpoint, ListenerOptions, SocketAddress, StreamOptions } from '../backend.ts';
 import { AcceptQueue } from '../stream/accept-queue.ts';
+import { failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
+import { removeStaleSocket } from '../stream/stale-socket.ts';
 import { StreamConnection } from './connection.ts';
 import type { Entry, NetContext } from './context.ts';
-import { detachableHandle, failureOf, type HandleHolder } from './system.ts';
+import { detachableHandle, type HandleHolder } from './system.ts';
 
 /** node:net's constructor takes more than its types say. */
 interface WrapOptions extends net.SocketConstructorOpts {
@@ -29,12 +30,7 @@ export class StreamListener implements Entry, OperationOwner {
   #address: SocketAddress | undefined;
   #replaced = false;
 
-  constructor(
-    context: NetContext,
-    token: number,
-    endpoint: Endpoint,
-    options: ListenerOptions,
-  ) {
+  constructor(context: NetContext, token: number, endpoint: Endpoint, options: ListenerOptions) {
     this.#context = context;
     this.#endpoint = endpoint;
     this.#options = options;
@@ -74,7 +70,9 @@ export class StreamListener implements Entry, OperationOwner {
     const common = { backlog, exclusive: true };
     try {
       server.listen(
-        this.#path === undefined ? { ...common, host, port, ipv6Only, reusePort } : { ...common, path },
+        this.#path === undefined
+          ? { ...common, host, port, ipv6Only, reusePort }
+          : { ...common, path },
       );
     } catch (error) {
       this.#failListen(failureOf(error).result || ERROR_INVALID_OPTION, 0);
@@ -146,16 +144,14 @@ export class StreamListener implements Entry, OperationOwner {
     } else this.#failListen(result, systemError);
   }
 
-  /** A socket file that nobody listens on was left by a process that died: take its place. */
+  /** The path is taken: perhaps by a file that a process left when it died. */
   async #replaceStale(path: string, systemError: number): Promise<void> {
-    const stale = await isStaleSocket(path);
+    const removed = await removeStaleSocket(path);
     if (this.#listenToken === NO_TOKEN || this.#closing) return;
-    if (!stale) {
+    if (!removed) {
       this.#failListen(ERROR_ADDRESS_IN_USE, systemError);
       return;
     }
-    await unlink(path).catch(() => undefined);
-    if (this.#closing) return;
     this.#context.count('staleSocketsReplaced');
     this.start();
   }
@@ -215,20 +211,4 @@ export class StreamListener implements Entry, OperationOwner {
     if (referenced) this.#server?.ref();
     else this.#server?.unref();
   }
-}
-
-async function isStaleSocket(path: string): Promise<boolean> {
-  try {
-    if (!(await lstat(path)).isSocket()) return false;
-  } catch {
-    return false;
-  }
-  return new Promise((resolve) => {
-    const trial = net.connect({ path });
-    trial.on('connect', () => {
-      trial.destroy();
-      resolve(false);
-    });
-    trial.on('error', (error: Error & { code?: string }) => resolve(error.code === 'ECONNREFUSED'));
-  });
 }

@@ -50,6 +50,8 @@ export async function startServer(argv: readonly string[]): Promise<ServerProces
     kill,
     async end() {
       await signalEvent(event);
+      // Deno does not end while a read of the standard input is pending.
+      child.stdin?.end();
       const late = setTimeout(kill, END_TIMEOUT_MS);
       const exitCode = await exited;
       clearTimeout(late);

@@ -9,7 +9,6 @@ import {
   DEPTH_MAX,
   EVENT_CAPACITY,
   placeRegions,
-  REPLY_CAPACITY,
   type Regions,
   SCRATCH_BYTES,
   SUBMISSION_CAPACITY,
@@ -304,7 +303,12 @@ export class CompletionLoop {
    */
   sendDatagram(connection: number, address: Uint8Array, payload: Uint8Array): boolean {
     const slot = this.#slot(connection, 'sendDatagram');
-    requireInteger('the length of address', address.length, layout.ADDRESS_BYTES, layout.ADDRESS_BYTES);
+    requireInteger(
+      'the length of address',
+      address.length,
+      layout.ADDRESS_BYTES,
+      layout.ADDRESS_BYTES,
+    );
     const { exports, u8 } = this.core;
     const at = exports.datagramRoom(this.#regions.worker, slot, payload.length);
     if (at < 0) throw OverlappedError.fromResult(at, 'sendDatagram');

@@ -1,8 +1,8 @@
 /** Where a port's records lie in linear memory, and how much of it they take. */
 import * as layout from '#generated/layout';
 import type { Limits } from '../../backends/backend.ts';
-import type { Core } from './core.ts';
 import { OverlappedError } from '../errors.ts';
+import type { Core } from './core.ts';
 
 export interface RegionSizes {
   readonly maxConnections: number;
@@ -13,7 +13,7 @@ export interface RegionSizes {
 
 /** Events of one turn, submissions of one flush, replies of one batch. */
 export const EVENT_CAPACITY = 4096;
-const SUBMISSION_CAPACITY = 1024;
+export const SUBMISSION_CAPACITY = 1024;
 export const REPLY_CAPACITY = 4096;
 /** Where the host puts a message before the core frames it. */
 export const SCRATCH_BYTES = 64 * 1024;

@@ -159,8 +159,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} ends it in order, with its statistics, while it is busy`, async () => {
     const server = await startCli(['echo']);
     const [, port] = await server.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
-    const load = runHarness(port as string, ['--messages', '1000000', '--timeout', '2000']);
-    await sleep(700);
+    const argv = ['harness', '--port', port as string, '--messages', '100000000'];
+    const load = await startCli([...argv, '--timeout', '2000']);
+    await load.errorOutput(/ [1-9][\d,]* of 100,000,000 replies/);
     server.child.kill(signal);
     const { exit, stdout, stderr } = await server.ended;
     assert.is(stderr, '');
@@ -170,7 +171,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       new RegExp(`ended by +${signal}\n +connections +20\n +messages +[\\d,]+\n`),
     );
     assert.match(stdout, /backend +net: /);
-    assert.is((await load).exit, 1);
+    assert.is((await load.ended).exit, 1);
   });
 }
 

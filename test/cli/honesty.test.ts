@@ -140,7 +140,8 @@ test('silence: everything in flight is lost', async () => {
 
 test('a reset is an error, not an end', async () => {
   const outcome = await withServer((packet, index, socket) => {
-    if (index === VICTIM) socket.resetAndDestroy();
+    // Later than its last data: libuv reports data and a reset in one event as data and an end.
+    if (index === VICTIM) setTimeout(() => socket.resetAndDestroy(), 200);
     return index < VICTIM ? [packet] : [];
   });
   assert.equal(outcome.json?.errors, { RESET: 1 }, JSON.stringify(outcome));

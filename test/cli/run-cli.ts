@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
-import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { findProgram } from '../hosts/process.ts';
 
 /** How each host runs `dist/cli.js`. */
@@ -28,8 +28,10 @@ export interface Outcome {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Outcome>;
-  /** Resolves with the match of `pattern` in the output so far. */
+  /** Resolves with the match of `pattern` in the output, as soon as it has one. */
   output(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same for the error output. */
+  errorOutput(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
 /** The host's program, or undefined where it is not installed. */
@@ -71,37 +73,46 @@ export function startProgram(
   };
   process.on('exit', kill);
   const limit = setTimeout(kill, LIMIT_MS);
-  let stdout = '';
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const lines = createInterface({ input: child.stdout });
-  lines.on('line', (line) => {
-    stdout += `${line}\n`;
-  });
+  const stdout = new Collected(child.stdout);
+  const stderr = new Collected(child.stderr);
   const ended = once(child, 'close').then(([code, signal]): Outcome => {
     clearTimeout(limit);
     process.off('exit', kill);
-    return { exit: code ?? signal, stdout, stderr, json: lastLineAsJson(stdout) };
+    const { text } = stdout;
+    return { exit: code ?? signal, stdout: text, stderr: stderr.text, json: lastLineAsJson(text) };
   });
-  return {
-    child,
-    ended,
-    output: (pattern) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          const match = pattern.exec(stdout);
-          if (match === null) return false;
-          lines.off('line', look);
-          resolve(match);
-          return true;
-        };
-        if (look()) return;
-        lines.on('line', look);
-        ended.then(() => reject(new Error(`no ${pattern} in\n${stdout}\n${stderr}`)));
-      }),
+  const find = (where: Collected) => async (pattern: RegExp) => {
+    const match = await Promise.race([where.find(pattern), ended]);
+    if (Array.isArray(match)) return match as RegExpExecArray;
+    throw new Error(`no ${pattern} in\n${stdout.text}\n${stderr.text}`);
   };
+  return { child, ended, output: find(stdout), errorOutput: find(stderr) };
+}
+
+/** What a stream has said so far. */
+class Collected {
+  text = '';
+  readonly #stream: Readable;
+
+  constructor(stream: Readable) {
+    this.#stream = stream.setEncoding('utf8');
+    stream.on('data', (chunk: string) => {
+      this.text += chunk;
+    });
+  }
+
+  find(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const match = pattern.exec(this.text);
+        if (match === null) return;
+        this.#stream.off('data', look);
+        resolve(match);
+      };
+      this.#stream.on('data', look);
+      look();
+    });
+  }
 }
 
 function lastLineAsJson(text: string): Record<string, unknown> | undefined {

@@ -414,7 +414,7 @@ export function contractSuite<Options>(
           const { received } = { received: await reader.read(4) };
           const length = new DataView(received.buffer).getUint32(0, true);
           const echo = (await reader.read(length + 4)).slice(4, length + 4);
-            assert.is(await sendAll(rig, server, echo), length);
+          assert.is(await sendAll(rig, server, echo), length);
         })
         .concat(
           streams.map(async ({ client, bytes }) => {

@@ -1,5 +1,6 @@
 /** What the threads of the thread tests do, each role once a thread. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { CompletionQueue as layout } from '#generated/layout';
 import {
   Arena,
   CompletionQueue,
@@ -127,17 +128,24 @@ const roles = {
     return faults;
   },
 
-  /** Pushes just when the other is about to fall asleep, at every moment of that. */
+  /**
+   * Pushes just when the other is about to fall asleep: each push that came
+   * too late makes the next come sooner, and the other way round.
+   */
   pushEach(core: Core, task: { queue: number; ready: number; times: number }) {
     const queue = CompletionQueue.attach(core, task.queue);
+    const ready = task.ready >>> 2;
+    const sleepers = (task.queue + layout.sleepers) >>> 2;
     const random = randomFrom(0);
+    let delay = 0;
     for (let i = 1; i <= task.times; i++) {
-      for (let looks = 1; Atomics.load(core.i32, task.ready >>> 2) !== i; looks++) {
+      for (let looks = 1; Atomics.load(core.i32, ready) !== i; looks++) {
         if (looks % 10_000 === 0) sleep(0.1);
       }
-      for (let spin = random(1 << random(13)); spin > 0; spin--)
-        Atomics.load(core.i32, task.ready >>> 2);
+      for (let spin = delay + random(40); spin > 0; spin--) Atomics.load(core.i32, ready);
+      const late = Atomics.load(core.i32, sleepers) > 0;
       queue.push({ token: i });
+      delay = late ? Math.max(delay - 8, 0) : Math.min(delay + 8, 20_000);
     }
   },
 

@@ -144,6 +144,19 @@ forEachVariant((name, makeCore) => {
     assert.equal([later.events.length, later.error, later.taken], [0, TOO_LONG, 0]);
     harness.reset();
     assert.is(harness.feed(bytes('\x01c')).events.length, 1);
+
+    // Also in the middle of a frame that is assembled, or skipped.
+    for (const middle of ['\x03a', '\x09a', '\x09']) {
+      harness.start(
+        lengthField({ size: 1, maxFrameBytes: 4, failFast: false, onOversize: 'discard' }),
+      );
+      harness.feed(bytes(middle));
+      harness.reset();
+      assert.equal(
+        harness.feed(bytes('\x01c')).events.map((e) => `${e.kind} ${text(e.bytes)}`),
+        ['message c'],
+      );
+    }
   });
 
   test(`${name}: a frame of exactly the limit passes, one byte more does not, for every kind`, () => {

@@ -1,0 +1,73 @@
+/** What the sockets of one driver share. */
+import type { BackendCounters, BackendHost, SocketAddress, StreamOptions } from '../backend.ts';
+import { HandleTable } from '../stream/handles.ts';
+import type { Reporter } from '../stream/reporter.ts';
+import type { BunApi } from './bun-api.ts';
+import type { BunConnection } from './connection.ts';
+
+/** What stands behind a handle: a connection, a listener or a datagram socket. */
+export interface Entry {
+  close(token: number, reset: boolean): void;
+  /** Cancels everything and closes, without a token. */
+  abandon(reset: boolean): void;
+  localAddress(): SocketAddress | undefined;
+  remoteAddress(): SocketAddress | undefined;
+  configure(options: StreamOptions): void;
+  setReferenced(referenced: boolean): void;
+}
+
+/** Connects, listens and binds that have no handle yet. */
+export interface Begun {
+  abandon(reset: boolean): void;
+}
+
+export class BunContext {
+  readonly bun: BunApi;
+  readonly reporter: Reporter;
+  readonly handles = new HandleTable<Entry>();
+  readonly begun = new Set<Begun>();
+  /** Handles whose close is under way. */
+  readonly closing = new Set<number>();
+  /** Connections with sends of this turn. */
+  readonly dirty: BunConnection[] = [];
+  /** All linear memory. */
+  readonly memory: Uint8Array;
+  readonly counts = {
+    accepted: 0,
+    connected: 0,
+    acceptsHeld: 0,
+    acceptsReset: 0,
+    connectErrors: 0,
+    streamErrors: 0,
+    partialWrites: 0,
+    staleSocketsReplaced: 0,
+    datagramsReceived: 0,
+    datagramsSent: 0,
+    datagramsDropped: 0,
+    datagramErrors: 0,
+  };
+  bytesSent = 0;
+
+  constructor(bun: BunApi, host: BackendHost, reporter: Reporter) {
+    this.bun = bun;
+    this.reporter = reporter;
+    this.memory = host.core.u8;
+  }
+
+  count(name: keyof BunContext['counts']): void {
+    this.counts[name]++;
+  }
+
+  open(entry: Entry): number {
+    return this.handles.add(entry);
+  }
+
+  closed(handle: number): void {
+    this.closing.delete(handle);
+    this.handles.release(handle);
+  }
+
+  counters(): BackendCounters {
+    return { ...this.counts, bytesSent: this.bytesSent, passes: this.reporter.passes };
+  }
+}
