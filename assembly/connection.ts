@@ -11,6 +11,7 @@ import { decodeReset } from './frame/decode';
 import {
   CLOSE_RESET,
   CONNECTION_DATAGRAM,
+  CONNECTION_LISTENER,
   CONNECTION_READ_STORE,
   CONNECTION_STREAM,
   CONNECTION_WINDOWS,
@@ -28,6 +29,7 @@ import {
   Pool,
   Port,
   Profile,
+  SendChunk,
   STATE_BLOCKED,
   STATE_CANCEL_SUBMITTED,
   STATE_CLOSED,
@@ -42,6 +44,7 @@ import {
   STATE_HELD,
   STATE_OPEN,
   STATE_OPENING,
+  STATE_PARKED,
   STATE_PAUSED,
   STATE_READY,
   STATE_RECEIVE_ENDED,
@@ -68,6 +71,10 @@ import { poolAcquire, poolCheck, poolRelease, poolToken } from './pool';
 import { armReceives, decoderOf, dropPending, receiveHeld } from './receive';
 import { storeDrain, storeInit } from './reorder';
 import { dropQueue, dropUnsubmitted, nothingQueued, submitSends } from './send';
+
+/** States in which a listener takes no connection. */
+export const UNACCEPTING: u32 =
+  STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
 
 @inline
 export function readStore(connection: Connection): usize {
@@ -317,8 +324,7 @@ function advanceStream(worker: Worker, slot: i32, connection: Connection): bool 
 
 function advanceListener(worker: Worker, slot: i32, connection: Connection): bool {
   if (connection.state & STATE_ENDING) return submitClose(worker, slot, connection, 0);
-  const limit = changetype<Profile>(connection.profile).maxConnections;
-  const full = limit != 0 && connection.accepted >= limit;
+  const full = listenerFull(connection);
   if (connection.receives > 0) return full ? submitCancel(worker, connection) : true;
   if (full || connection.state & STATE_PAUSED) return true;
   if (!submissionRoom(worker, 1)) return false;
@@ -383,6 +389,7 @@ export function connectionClosed(worker: Worker, slot: i32): void {
   releaseStored(port, readStore(connection));
   releaseStored(port, writeStore(connection));
   invariant(connection.operations == 0);
+  if (connection.kind == CONNECTION_LISTENER) resetParked(worker, connection);
   dropPending(port, connection);
   dropQueue(port, connection);
   decodeReset(
@@ -392,22 +399,68 @@ export function connectionClosed(worker: Worker, slot: i32): void {
   connection.state |= STATE_CLOSED;
   connection.nextClosed = worker.closedHead;
   worker.closedHead = slot;
+  if (connection.state & STATE_PARKED) return; // Nobody knows of it.
   if (connection.kind == CONNECTION_STREAM) port.closed += 1;
   const listener =
     connection.listenerToken == 0 ? NOTHING : poolCheck(port.connections, connection.listenerToken);
   if (listener >= 0) {
     connectionAt(port, listener).accepted--;
     markDirty(worker, listener);
+    if (connectionAt(port, listener).pendingHead >= 0) markReady(worker, listener);
   }
   emit(worker, EVENT_CLOSE, slot, <u32>connection.error, <u32>connection.systemError);
+}
+
+/** True while a listener's profile allows no further connection. */
+export function listenerFull(listener: Connection): bool {
+  const limit = changetype<Profile>(listener.profile).maxConnections;
+  return limit != 0 && listener.accepted >= limit;
+}
+
+/** A backend accepts ahead: what is above the limit waits here as it would in the system's queue. */
+export function park(port: Port, listener: Connection, slot: i32, handle: i32): void {
+  const connection = connectionAt(port, slot);
+  connection.state = STATE_PARKED;
+  connection.handle = handle;
+  if (listener.pendingTail >= 0) connectionAt(port, listener.pendingTail).nextReady = slot;
+  else listener.pendingHead = slot;
+  listener.pendingTail = slot;
+}
+
+/** Takes the connection that has waited longest: its slot, or NOTHING if none may go on. */
+export function unpark(port: Port, listener: Connection): i32 {
+  const slot = listener.pendingHead;
+  if (slot < 0 || listenerFull(listener) || listener.state & UNACCEPTING) return NOTHING;
+  const connection = connectionAt(port, slot);
+  connection.state &= ~STATE_PARKED;
+  listener.pendingHead = connection.nextReady;
+  if (listener.pendingHead < 0) listener.pendingTail = NOTHING;
+  connection.nextReady = NOTHING;
+  return slot;
+}
+
+function resetParked(worker: Worker, listener: Connection): void {
+  const port = portOf(worker);
+  let slot = listener.pendingHead;
+  listener.pendingHead = NOTHING;
+  listener.pendingTail = NOTHING;
+  while (slot >= 0) {
+    const connection = connectionAt(port, slot);
+    const next = connection.nextReady;
+    connection.nextReady = NOTHING;
+    connection.state |= STATE_RESET;
+    markDirty(worker, slot);
+    slot = next;
+  }
 }
 
 /** Completions that still waited for an earlier one: it will not come any more. */
 function releaseStored(port: Port, store: usize): void {
   let stored = storeDrain(store);
   while (stored >= 0) {
-    const buffer = operationAt(port, stored).buffer;
-    if (buffer >= 0) poolRelease(port.buffers, buffer);
+    const operation = operationAt(port, stored);
+    if (operation.buffer >= 0) poolRelease(port.buffers, operation.buffer);
+    if (operation.chunk != 0) changetype<SendChunk>(operation.chunk).pending--;
     operationEnd(port, stored);
     stored = storeDrain(store);
   }

@@ -326,8 +326,8 @@ export class Operation {
   length: u32;
   /** Bytes done (send) or received (receive, once completed). */
   transferred: u32;
-  /** Next operation in a list of the core, as slot, or NOTHING. */
-  next: i32;
+  /** 1 once the final completion was taken: another one is stale, though the record lives on. */
+  completed: u32;
   result: i32;
   systemError: i32;
   /** Length of the sockaddr below. */
@@ -364,7 +364,8 @@ export class BufferLink {
   start: u32;
   /** End of the received bytes, from the buffer's front. */
   end: u32;
-  reserved: u32;
+  /** 1 while a backend that selects buffers has it. */
+  lent: u32;
 }
 export const BUFFER_LINK_BYTES: u32 = 16;
 
@@ -439,6 +440,7 @@ export const STATE_CLOSING: u32 = 131072; // ends in close once both sides are d
 export const STATE_GOT_MESSAGE: u32 = 262144;
 export const STATE_CLOSED: u32 = 524288; // the CLOSE event is out; the slot is about to be released
 export const STATE_HELD: u32 = 2097152; // no more bytes are taken from the system; what came is delivered
+export const STATE_PARKED: u32 = 4194304; // accepted beyond its listener's limit: waits, and nobody knows of it
 export const STATE_TRUNCATABLE: u32 = 1048576; // the stream's end has not been shown to the decoder yet
 
 /** Per-handle data (R19). CONNECTION_DECODER and the two in-order stores follow, then their windows. */
@@ -463,7 +465,7 @@ export class Connection {
   operations: u32;
   receives: u32;
   sends: u32;
-  /** Received buffers not yet decoded, in order. */
+  /** Received buffers not yet decoded, in order. Listener: parked connections, linked by `nextReady`. */
   pendingHead: i32;
   pendingTail: i32;
   nextReady: i32;

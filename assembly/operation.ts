@@ -4,8 +4,10 @@ import {
   Connection,
   ERROR_NO_BUFFERS,
   NOTHING,
+  OPERATION_CLOSE,
   OPERATION_POST,
   Operation,
+  Pool,
   Port,
   STATE_DIRTY,
   STATE_READY,
@@ -13,7 +15,7 @@ import {
   Submission,
   Worker,
 } from './layout';
-import { poolAcquire, poolAddress, poolRelease, poolToken } from './pool';
+import { poolAcquire, poolAddress, poolInUse, poolRelease, poolToken } from './pool';
 
 @inline
 export function portOf(worker: Worker): Port {
@@ -30,11 +32,20 @@ export function operationAt(port: Port, slot: i32): Operation {
   return changetype<Operation>(poolAddress(port.operations, slot));
 }
 
+/** 1 / 2^n of the records is kept for closes: they give back what all others wait for. */
+const CLOSE_SHARE_LOG2: u32 = 4;
+
 /**
  * Takes an operation record for `connection` (a slot, or NOTHING). Its token is
  * valid until `operationEnd`. Returns the record's slot, or ERROR_NO_BUFFERS.
  */
 export function operationBegin(port: Port, kind: u32, connection: i32): i32 {
+  if (kind != OPERATION_CLOSE) {
+    const capacity = changetype<Pool>(port.operations).capacity;
+    if (poolInUse(port.operations) + (capacity >> CLOSE_SHARE_LOG2) >= capacity) {
+      return ERROR_NO_BUFFERS;
+    }
+  }
   const slot = poolAcquire(port.operations);
   if (slot < 0) return ERROR_NO_BUFFERS;
   const operation = operationAt(port, slot);
@@ -45,7 +56,7 @@ export function operationBegin(port: Port, kind: u32, connection: i32): i32 {
   operation.offset = 0;
   operation.length = 0;
   operation.transferred = 0;
-  operation.next = NOTHING;
+  operation.completed = 0;
   operation.chunk = 0;
   if (connection >= 0) connectionAt(port, connection).operations++;
   return slot;

@@ -12,6 +12,7 @@ import {
   CONNECTION_DECODER,
   Connection,
   Decoder,
+  ERROR_STALE_TOKEN,
   EVENT_BYTES,
   EVENT_OVERSIZE,
   Event,
@@ -52,12 +53,25 @@ export function decoderOf(connection: Connection): Decoder {
 
 /** Takes a receive buffer on behalf of a backend. Its slot, or ERROR_NO_BUFFERS. */
 export function bufferTake(workerPointer: usize): i32 {
-  return poolAcquire(portOf(changetype<Worker>(workerPointer)).buffers);
+  const port = portOf(changetype<Worker>(workerPointer));
+  const slot = poolAcquire(port.buffers);
+  if (slot >= 0) bufferLink(port, slot).lent = 1;
+  return slot;
 }
 
-/** Gives a buffer back at once. */
+/** Takes a buffer back from its backend: false if that does not have it (any more). */
+export function bufferBack(port: Port, slot: i32): bool {
+  if (<u32>slot >= changetype<Pool>(port.buffers).capacity) return false;
+  const link = bufferLink(port, slot);
+  if (link.lent == 0) return false;
+  link.lent = 0;
+  return true;
+}
+
+/** Gives a buffer back at once. 0, or ERROR_STALE_TOKEN if the backend does not have it. */
 export function bufferReturn(workerPointer: usize, slot: i32): i32 {
-  return poolRelease(portOf(changetype<Worker>(workerPointer)).buffers, slot);
+  const port = portOf(changetype<Worker>(workerPointer));
+  return bufferBack(port, slot) ? poolRelease(port.buffers, slot) : ERROR_STALE_TOKEN;
 }
 
 /** Puts a received buffer at the end of the connection's list. */
@@ -96,10 +110,7 @@ export function decodePending(worker: Worker, slot: i32, connection: Connection)
       dropPending(port, connection);
       return true;
     }
-    // A failed connection delivers what it has, paused or not: nothing more comes.
-    if ((connection.state & STATE_PAUSED) != 0 && (connection.state & STATE_FAILED) == 0) {
-      return false;
-    }
+    if (shownLater(connection)) return false;
     const room = worker.eventCapacity - worker.eventCount;
     if (room == 0) return false;
     const buffer = connection.pendingHead;
@@ -122,6 +133,12 @@ export function decodePending(worker: Worker, slot: i32, connection: Connection)
     worker.releaseHead = buffer;
   }
   return true;
+}
+
+/** Paused. A failed connection delivers what it has, paused or not: nothing more comes. */
+@inline
+export function shownLater(connection: Connection): bool {
+  return (connection.state & (STATE_PAUSED | STATE_FAILED | STATE_DISCARD)) == STATE_PAUSED;
 }
 
 /** The stream has ended and everything before was decoded: what does the decoder say to that? */
@@ -220,5 +237,5 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
 
 /** Gives back what a completion carries that nobody wants any more. */
 export function dropCompletionBuffer(port: Port, flags: u32, buffer: i32): void {
-  if (flags & COMPLETION_BUFFER && buffer >= 0) poolRelease(port.buffers, buffer);
+  if (flags & COMPLETION_BUFFER && bufferBack(port, buffer)) poolRelease(port.buffers, buffer);
 }

@@ -55,8 +55,11 @@ export function queueRoom(port: Port, connection: Connection, bytes: u32): usize
     connection.queuedBytes += bytes;
     return at;
   }
-  const wanted = max(SEND_CHUNK_HEADER + bytes, (<u32>1) << connection.chunkLog2);
-  const block = arenaAlloc(port.arena, wanted);
+  const needed = SEND_CHUNK_HEADER + bytes;
+  const wanted = max(needed, (<u32>1) << connection.chunkLog2);
+  let block = arenaAlloc(port.arena, wanted);
+  // Where memory is short, a block without room for more will do.
+  if (block == 0 && needed < wanted) block = arenaAlloc(port.arena, needed);
   if (block == 0) return 0;
   if (connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;
   const chunk = changetype<SendChunk>(block);
@@ -118,7 +121,11 @@ export function send(workerPointer: usize, slot: i32, payload: usize, length: u3
 /** Queues bytes as they are, without a frame around them. Results as `send`. */
 export function sendRaw(workerPointer: usize, slot: i32, payload: usize, length: u32): i32 {
   const worker = changetype<Worker>(workerPointer);
-  if (length == 0) return sendable(connectionAt(portOf(worker), slot)) ? 1 : ERROR_CLOSED;
+  if (length == 0) {
+    const connection = connectionAt(portOf(worker), slot);
+    if (!sendable(connection)) return ERROR_CLOSED;
+    return connection.state & STATE_BLOCKED ? 0 : 1;
+  }
   const at = sendRoom(workerPointer, slot, length);
   if (at < 0) return at;
   memory.copy(at, payload, length);
@@ -229,9 +236,9 @@ export function sendCompleted(port: Port, connection: Connection, operation: Ope
   invariant(chunk.pending > 0);
   chunk.pending--;
   if (sent < operation.length) {
-    // Nothing behind it can be in flight: a backend whose sends may be partial
-    // has a send depth of 1. So the rest is simply not submitted yet.
-    if (connection.sends != 1) return false;
+    // Nothing behind it was submitted: a backend whose sends may be partial has
+    // a send depth of 1. So the rest is simply not submitted yet.
+    if (connection.sends != 1 || operation.sequence + 1 != connection.writeSequence) return false;
     chunk.submitted = <usize>operation.offset + sent;
     connection.queueSubmit = operation.chunk;
   }
@@ -250,7 +257,11 @@ export function freeSentChunks(port: Port, connection: Connection): void {
     if (connection.queueTail == head) connection.queueTail = 0;
     arenaFree(port.arena, head);
   }
-  connection.chunkLog2 = changetype<Profile>(connection.profile).chunkLog2;
+  // Every chunk made it one larger: a burst that needed two keeps its size, one less lets it shrink.
+  connection.chunkLog2 = max(
+    changetype<Profile>(connection.profile).chunkLog2,
+    connection.chunkLog2 - 1,
+  );
 }
 
 /** Frees the whole queue; no operation may be in flight on it. */

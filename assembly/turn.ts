@@ -4,6 +4,7 @@
  */
 import { decodeReclaim } from './frame/decode';
 import {
+  UNACCEPTING,
   advance,
   closeOrphan,
   connectionBegin,
@@ -11,8 +12,11 @@ import {
   connectionFail,
   connectionOpened,
   drainDue,
+  listenerFull,
+  park,
   readStore,
   releaseClosed,
+  unpark,
   writeStore,
 } from './connection';
 import { datagramSent } from './datagram';
@@ -21,6 +25,7 @@ import {
   ADDRESS_BYTES,
   COMPLETION_BUFFER,
   COMPLETION_MORE,
+  CONNECTION_LISTENER,
   CONNECTION_STREAM,
   Completion,
   Connection,
@@ -84,12 +89,14 @@ import { queueLength, queuePop, queuePush } from './queue';
 import {
   appendPending,
   armReceives,
+  bufferBack,
   bufferLink,
   decodePending,
   decodeStreamEnd,
   decoderOf,
   dropCompletionBuffer,
   receiveHeld,
+  shownLater,
 } from './receive';
 import { storeGetNext, storeProcessAndGetNext } from './reorder';
 import { sendCompleted } from './send';
@@ -181,9 +188,14 @@ function completed(worker: Worker, port: Port, completion: Completion): void {
     return;
   }
   const operation = operationAt(port, slot);
+  const kind = operation.kind;
+  if (operation.completed != 0 || !bufferValid(port, kind, completion)) {
+    port.stale += 1;
+    return;
+  }
+  operation.completed = completion.flags & COMPLETION_MORE ? 0 : 1;
   operation.result = completion.result;
   operation.systemError = completion.systemError;
-  const kind = operation.kind;
   if (operation.connection < 0) {
     operationEnd(port, slot);
     return;
@@ -224,6 +236,15 @@ function completed(worker: Worker, port: Port, completion: Completion): void {
   } else opened(worker, port, connection, slot);
 }
 
+/** A buffer comes with a receive that selects one, from the backend that took it, and once. */
+function bufferValid(port: Port, kind: u32, completion: Completion): bool {
+  if ((completion.flags & COMPLETION_BUFFER) == 0) return true;
+  if (!bufferBack(port, completion.buffer)) return false;
+  if (port.flags & PORT_SELECTS_BUFFERS && kind == OPERATION_RECEIVE) return true;
+  poolRelease(port.buffers, completion.buffer);
+  return false;
+}
+
 /** Connect, listen or bind is done. */
 function opened(worker: Worker, port: Port, connection: Connection, slot: i32): void {
   const operation = operationAt(port, slot);
@@ -258,7 +279,7 @@ function accepted(
   const owner = operationAt(port, slot).connection;
   if (completion.result >= 0) {
     const fresh =
-      listener.state & (STATE_CLOSE_SUBMITTED | STATE_ENDING)
+      listener.state & UNACCEPTING
         ? ERROR_NO_BUFFERS
         : connectionBegin(port, CONNECTION_STREAM, listener.profile);
     if (fresh < 0) {
@@ -266,10 +287,9 @@ function accepted(
       closeOrphan(worker, completion.result);
     } else {
       connectionAt(port, fresh).listenerToken = listener.token;
-      listener.accepted++;
-      port.accepted += 1;
-      connectionOpened(worker, fresh, completion.result);
-      emit(worker, EVENT_OPEN, fresh, 0, 0);
+      if (listenerFull(listener) || listener.pendingHead >= 0) {
+        park(port, listener, fresh, completion.result);
+      } else admit(worker, port, listener, fresh, completion.result);
       markDirty(worker, owner);
     }
   }
@@ -285,6 +305,24 @@ function accepted(
     return;
   }
   markDirty(worker, owner);
+}
+
+function admit(worker: Worker, port: Port, listener: Connection, slot: i32, handle: i32): void {
+  listener.accepted++;
+  port.accepted += 1;
+  connectionOpened(worker, slot, handle);
+  emit(worker, EVENT_OPEN, slot, 0, 0);
+}
+
+/** Others have gone: those that waited for that are open now. False if the event ring is full. */
+function admitParked(worker: Worker, port: Port, listener: Connection): bool {
+  while (listener.pendingHead >= 0) {
+    if (eventRoom(worker) == 0) return false;
+    const slot = unpark(port, listener);
+    if (slot < 0) break;
+    admit(worker, port, listener, slot, connectionAt(port, slot).handle);
+  }
+  return true;
 }
 
 /** The stream ended, or failed, at this place in the order. */
@@ -314,7 +352,8 @@ function receivedSelected(
   const result = completion.result;
   const closing = (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED)) != 0;
   if (completion.flags & COMPLETION_BUFFER) {
-    if (result > 0 && !closing && (connection.state & STATE_DISCARD) == 0) {
+    const dropped = STATE_DISCARD | STATE_RECEIVE_ENDED;
+    if (result > 0 && !closing && (connection.state & dropped) == 0) {
       appendPending(port, connection, completion.buffer, result);
       markReady(worker, owner);
     } else poolRelease(port.buffers, completion.buffer);
@@ -497,27 +536,32 @@ function sentTo(worker: Worker, port: Port, connection: Connection, slot: i32): 
  * @returns false if the event ring is full
  */
 function report(worker: Worker, slot: i32): bool {
-  const connection = connectionAt(portOf(worker), slot);
-  if (connection.kind != CONNECTION_STREAM) return reportFailure(worker, slot, connection);
+  const port = portOf(worker);
+  const connection = connectionAt(port, slot);
+  if (connection.kind == CONNECTION_LISTENER) return admitParked(worker, port, connection);
+  if (connection.kind != CONNECTION_STREAM) return true;
   if (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_OPENING)) return true;
   if (!decodePending(worker, slot, connection)) return eventRoom(worker) > 0;
-  if (connection.state & STATE_RECEIVE_ENDED && (connection.state & STATE_FAILED) == 0) {
+  const ended = (connection.state & STATE_RECEIVE_ENDED) != 0 && !shownLater(connection);
+  if (ended && (connection.state & STATE_FAILED) == 0) {
     if (!decodeStreamEnd(worker, connection)) return false;
   }
   const decoder = decoderOf(connection);
   if (decoder.error != 0 && (connection.state & STATE_FAILED) == 0) {
     connection.error = decoder.error;
     connection.state |= STATE_FAILED;
-    portOf(worker).failed += 1;
+    port.failed += 1;
   }
   if (!reportFailure(worker, slot, connection)) return false;
-  if ((connection.state & (STATE_RECEIVE_ENDED | STATE_RECEIVE_FINISHED)) == STATE_RECEIVE_ENDED) {
+  if (ended && (connection.state & STATE_RECEIVE_FINISHED) == 0) {
     if ((connection.state & STATE_FAILED) == 0) {
       if (eventRoom(worker) == 0) return false;
       if ((connection.state & STATE_DISCARD) == 0) emit(worker, EVENT_END, slot, 0, 0);
       const flags = changetype<Profile>(connection.profile).flags;
       if ((flags & PROFILE_ALLOW_HALF_OPEN) == 0) {
         connection.state |= STATE_ENDING | STATE_CLOSING;
+        // Nothing more is to be said: from here it is a close, with its time limit.
+        if (connection.closingMs == 0) connection.closingMs = max(port.nowMs, 1);
       }
     }
     connection.state |= STATE_RECEIVE_FINISHED;

@@ -11,7 +11,6 @@ import { type Connection, delimiter, listen } from 'overlapped';
 const PAGES: Readonly<Record<string, { readonly type: string; readonly body: string }>> = {
   '/': { type: 'text/html', body: '<!doctype html><title>Hello</title><p>Hello, browser!' },
   '/hello': { type: 'text/plain', body: 'Hello!' },
-  // Request after request, as a browser makes them, and then a report in the server's log.
   '/loop': {
     type: 'text/html',
     body: `<!doctype html><title>Loop</title><p id="count">0</p><script type="module">
@@ -25,7 +24,6 @@ const PAGES: Readonly<Record<string, { readonly type: string; readonly body: str
   },
   '/report': { type: 'text/plain', body: 'Thank you.' },
 };
-
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
@@ -92,10 +90,8 @@ function respond(connection: Connection, request: Request | undefined): void {
     ...(status === 405 ? ['Allow: GET, HEAD'] : []),
   ];
   // The framing is that of requests: a response goes out as it is.
-  let isWelcome = connection.sendRaw(new TextEncoder().encode(`${head.join('\r\n')}\r\n\r\n`));
-  if (request?.method !== 'HEAD') isWelcome = connection.sendRaw(body);
-  // Who does not read responses is not asked for requests, until the queue is short again.
-  if (!isWelcome) connection.pause();
+  connection.sendRaw(new TextEncoder().encode(`${head.join('\r\n')}\r\n\r\n`));
+  if (request?.method !== 'HEAD') connection.sendRaw(body);
   console.log(`${status} ${request?.method ?? '-'} ${request?.path ?? '-'}`);
   if (!keep) connection.end();
 }
@@ -107,9 +103,14 @@ const server = await listen({
   idleTimeoutMs: 60_000,
   message(connection, head) {
     // After the last response nothing more is answered.
-    if (connection.sendConnected) respond(connection, parseHead(new TextDecoder().decode(head)));
+    if (!connection.sendConnected) return;
+    try {
+      respond(connection, parseHead(new TextDecoder().decode(head)));
+    } catch {
+      // The peer is gone, or takes no responses.
+      connection.abort();
+    }
   },
-  drain: (connection) => connection.resume(),
 });
 console.log(`http://127.0.0.1:${server.address.port}/`);
 process.once('SIGTERM', () => server.close());

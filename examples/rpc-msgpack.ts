@@ -109,7 +109,7 @@ await client.connect(server.address.port);
 const calls = await Promise.allSettled([
   client.call('sleep', [200]),
   client.call('add', [2, 3]),
-  client.call('sleep', [10_000], 300),
+  client.call('sleep', [1_000], 300),
   client.call('divide', [1, 0]),
 ]);
 for (const call of calls) {

@@ -45,7 +45,7 @@ export async function listenEvent(name: string): Promise<NamedEvent> {
     peer.on('error', () => peer.destroy());
     peer.on('close', () => peers.delete(peer));
     peer.once('data', (bytes) => {
-      
+      if (bytes[0] !== SIGNAL) return peer.destroy();
       peer.end(bytes.subarray(0, 1));
       signal();
     });

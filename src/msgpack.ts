@@ -146,8 +146,6 @@ function checkMessage(
     position += size;
   };
   const enter = (values: number): void => {
-    // A value takes a byte at least: a count beyond the rest can never be met.
-    if (values > end - position) throw malformed('unexpected end', end);
     if (depth === maxDepth) throw malformed(`nesting deeper than ${maxDepth}`, position);
     remaining[depth++] = due;
     due = values;

@@ -38,6 +38,8 @@ export interface BunSocketHandlers<Data> {
 export interface BunListener {
   readonly port: number;
   readonly hostname: string;
+  /** Fills in `address`, `port` and `family`. */
+  getsockname?(out: { address?: string; port?: number }): void;
   stop(closeConnections: boolean): void;
   ref(): void;
   unref(): void;

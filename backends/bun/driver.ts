@@ -14,6 +14,7 @@ import type {
   SocketAddress,
   StreamOptions,
 } from '../backend.ts';
+import { isValidEndpoint } from '../stream/endpoint.ts';
 import { systemErrno } from '../stream/failure.ts';
 import { type OperationOwner, Reporter } from '../stream/reporter.ts';
 import type { BunApi } from './bun-api.ts';
@@ -75,6 +76,7 @@ export class BunDriver implements Driver {
   // ---------------------------------------------------------------- opening
 
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void {
+    if (!this.#validEndpoint(token, endpoint)) return;
     this.#reporter.enter();
     const listener = new BunStreamListener(this.#context, token, endpoint, options);
     this.#begin(token, listener);
@@ -90,6 +92,7 @@ export class BunDriver implements Driver {
   }
 
   connect(token: number, endpoint: Endpoint, options: StreamOptions): void {
+    if (!this.#validEndpoint(token, endpoint)) return;
     this.#reporter.enter();
     const path = 'path' in endpoint ? endpoint.path : undefined;
     const connection = new BunConnection(this.#context, path, options);
@@ -115,6 +118,7 @@ export class BunDriver implements Driver {
   }
 
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void {
+    if (!this.#validEndpoint(token, endpoint)) return;
     this.#reporter.enter();
     const socket = new BunDatagramSocket(this.#context, this.#addresses, token);
     this.#begin(token, socket);
@@ -240,6 +244,12 @@ export class BunDriver implements Driver {
       await new Promise<void>((resolve) => setTimeout(resolve, 1));
     }
     return { operations: this.#reporter.pending, handles: handles.open + begun.size };
+  }
+
+  #validEndpoint(token: number, endpoint: Endpoint): boolean {
+    if (isValidEndpoint(endpoint)) return true;
+    this.#reporter.settle(token, ERROR_INVALID_OPTION);
+    return false;
   }
 
   #begin(token: number, owner: OperationOwner): void {

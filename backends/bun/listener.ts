@@ -146,8 +146,11 @@ export class BunStreamListener implements Entry, OperationOwner {
 
   #readAddress(listener: BunListener): SocketAddress {
     if (this.#path !== undefined) return { address: this.#path, port: 0, family: 'path' };
-    const { hostname, port } = listener;
-    return { address: hostname, port, family: hostname.includes(':') ? 'IPv6' : 'IPv4' };
+    const bound: { address?: string; port?: number } = {};
+    // The listener's own `hostname` is what was asked for, perhaps a name.
+    listener.getsockname?.(bound);
+    const { address = listener.hostname, port = listener.port } = bound;
+    return { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' };
   }
 
   localAddress(): SocketAddress | undefined {

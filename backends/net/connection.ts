@@ -1,13 +1,16 @@
 /** One stream socket of node:net: reads, writes, both halves' ends, and its close. */
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { ERROR_BROKEN_PIPE, ERROR_CANCELED, ERROR_CLOSED, ERROR_RESET } from '#generated/layout';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
-import { type Failure, failureOf } from '../stream/failure.ts';
+import { type Failure, failureOf, systemErrno } from '../stream/failure.ts';
 import { StreamReceiver } from '../stream/receiver.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import type { NetContext } from './context.ts';
 import { type SendRecord, takeSendRecord } from './sends.ts';
+import { lostPeer } from './system.ts';
 
+const NO_BYTES = Buffer.alloc(0);
 const OWNER = Symbol('connection');
 
 interface OwnedSocket extends Socket {
@@ -119,20 +122,53 @@ export class StreamConnection implements OperationOwner {
 
   /** Writes the turn's sends: one write, or one writev. */
   flush(): void {
-    let record = this.#unwritten;
-    if (record === undefined) return;
+    const first = this.#unwritten;
+    if (first === undefined) return;
     this.#unwritten = undefined;
     const socket = this.#socket as Socket;
-    const { bytes } = this.#context;
-    if (record.next === undefined) {
-      socket.write(bytes.subarray(record.offset, record.offset + record.length), record.done);
+    const context = this.#context;
+    if (!context.seesWritten) {
+      socket.cork();
+      for (let record: SendRecord | undefined = first; record !== undefined; record = record.next) {
+        socket.write(context.view(record.offset, record.length), record.done);
+      }
+      socket.uncork();
       return;
     }
-    socket.cork();
-    for (; record !== undefined; record = record.next) {
-      socket.write(bytes.subarray(record.offset, record.offset + record.length), record.done);
+    if (first.next === undefined) socket.write(context.view(first.offset, first.length));
+    else {
+      socket.cork();
+      for (let record: SendRecord | undefined = first; record !== undefined; record = record.next) {
+        socket.write(context.view(record.offset, record.length));
+      }
+      socket.uncork();
     }
-    socket.uncork();
+    // Usually the kernel took it all at once, and a callback (a tick, a closure's call) is saved.
+    if (socket.writableLength === 0) {
+      if (socket.errored === null && !socket.destroyed) this.#written(first);
+      return;
+    }
+    // An empty write behind them is called back when they are done.
+    const last = this.#lastSend as SendRecord;
+    socket.write(NO_BYTES, (error) => {
+      if (last.connection === this) this.#writtenUpTo(last, error ?? undefined);
+    });
+  }
+
+  #written(first: SendRecord): void {
+    for (let record: SendRecord | undefined = first; record !== undefined; ) {
+      const next: SendRecord | undefined = record.next;
+      this.onWritten(record, undefined);
+      record = next;
+    }
+  }
+
+  #writtenUpTo(last: SendRecord, error: Error | undefined): void {
+    for (let record = this.#firstSend; record !== undefined; ) {
+      const next: SendRecord | undefined = record === last ? undefined : record.next;
+      this.onWritten(record, error);
+      record = next;
+    }
   }
 
   shutdown(token: number): void {
@@ -214,7 +250,13 @@ export class StreamConnection implements OperationOwner {
   }
 
   onEnd(): void {
-    this.receiver.end(0);
+    const hidden =
+      this.#path === undefined && !this.#ending && !this.#closing && lostPeer(this.#socket);
+    if (hidden) {
+      this.#failure ??= { result: ERROR_RESET, systemError: systemErrno.numberOf('ECONNRESET') };
+      this.#context.count('hiddenResets');
+      this.receiver.end(this.#failure.result, this.#failure.systemError);
+    } else this.receiver.end(0);
   }
 
   onError(error: Error): void {

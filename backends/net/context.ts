@@ -9,6 +9,9 @@ import type { SendRecord } from './sends.ts';
 /** Most bytes of one read. */
 export const SCRATCH_BYTES = 65536;
 
+/** Views kept for writes, a power of two. */
+const VIEWS = 1024;
+
 /** What stands behind a handle: a connection, a listener or a datagram socket. */
 export interface Entry {
   close(token: number, reset: boolean): void;
@@ -43,6 +46,10 @@ export class NetContext {
   /** The scratch range alone. */
   readonly scratchRange: Uint8Array;
   readonly sendPool: SendRecord[] = [];
+  /** Whether a socket's `writableLength` says at once what the kernel took. */
+  readonly seesWritten = process.versions.bun === undefined && process.versions.deno === undefined;
+  readonly #views: (Buffer | undefined)[] = new Array(VIEWS).fill(undefined);
+
   /** Connections with sends of this turn. */
   readonly dirty: StreamConnection[] = [];
   readonly counts = {
@@ -53,6 +60,7 @@ export class NetContext {
     acceptErrors: 0,
     connectErrors: 0,
     streamErrors: 0,
+    hiddenResets: 0,
     staleSocketsReplaced: 0,
     datagramsReceived: 0,
     datagramsSent: 0,
@@ -69,6 +77,17 @@ export class NetContext {
     this.scratch = offset === 0 ? new Uint8Array(SCRATCH_BYTES) : core.u8;
     this.scratchOffset = offset;
     this.scratchRange = this.scratch.subarray(offset, offset + SCRATCH_BYTES);
+  }
+
+  /** A view for a write. Send blocks are used again and again, so most views are too. */
+  view(offset: number, length: number): Buffer {
+    const views = this.#views;
+    const index = ((offset >>> 12) ^ (offset >>> 5)) & (VIEWS - 1);
+    const known = views[index];
+    if (known !== undefined && known.length === length && known.byteOffset === offset) return known;
+    const view = this.bytes.subarray(offset, offset + length);
+    views[index] = view;
+    return view;
   }
 
   count(name: keyof NetContext['counts']): void {

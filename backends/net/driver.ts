@@ -18,6 +18,7 @@ import type {
   SocketAddress,
   StreamOptions,
 } from '../backend.ts';
+import { isValidEndpoint } from '../stream/endpoint.ts';
 import { failureOf, systemErrno } from '../stream/failure.ts';
 import { type OperationOwner, Reporter } from '../stream/reporter.ts';
 import { StreamConnection } from './connection.ts';
@@ -62,7 +63,7 @@ export class NetDriver implements Driver {
   }
 
   wake(): void {
-    this.#reporter.wake();
+    this.#reporter.ask();
   }
 
   flush(): void {
@@ -77,6 +78,7 @@ export class NetDriver implements Driver {
   // ---------------------------------------------------------------- opening
 
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void {
+    if (!this.#validEndpoint(token, endpoint)) return;
     this.#reporter.enter();
     const listener = new StreamListener(this.#context, token, endpoint, options);
     this.#begin(token, listener);
@@ -93,6 +95,7 @@ export class NetDriver implements Driver {
   }
 
   connect(token: number, endpoint: Endpoint, options: StreamOptions): void {
+    if (!this.#validEndpoint(token, endpoint)) return;
     this.#reporter.enter();
     const path = 'path' in endpoint ? endpoint.path : undefined;
     const connection = new StreamConnection(this.#context, path);
@@ -123,6 +126,7 @@ export class NetDriver implements Driver {
   }
 
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void {
+    if (!this.#validEndpoint(token, endpoint)) return;
     this.#reporter.enter();
     const socket = new DatagramSocket(this.#context, this.#addresses, token);
     this.#begin(token, socket);
@@ -249,6 +253,12 @@ export class NetDriver implements Driver {
       await new Promise<void>((resolve) => setTimeout(resolve, 1));
     }
     return { operations: this.#reporter.pending, handles: handles.open };
+  }
+
+  #validEndpoint(token: number, endpoint: Endpoint): boolean {
+    if (isValidEndpoint(endpoint)) return true;
+    this.#reporter.settle(token, ERROR_INVALID_OPTION);
+    return false;
   }
 
   #begin(token: number, owner: OperationOwner): void {

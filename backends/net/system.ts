@@ -1,10 +1,12 @@
 /** What this host's sockets can do: one place for its oddities. */
 import type { Socket } from 'node:net';
+import process from 'node:process';
 
 /** The part of a TCP or pipe handle that says whether a socket can be built around it anew. */
 interface StreamHandle {
   readonly useUserBuffer?: unknown;
   readonly readStart?: unknown;
+  getpeername?(out: object): unknown;
 }
 
 /** A socket that still holds its handle where the host keeps one. */
@@ -24,11 +26,23 @@ export function detachableHandle(socket: Socket): StreamHandle | undefined {
   return usable ? handle : undefined;
 }
 
+/**
+ * Whether a socket whose stream just ended has no peer any more: it was reset.
+ * On Linux, libuv reports the end when a reset comes behind bytes that were not
+ * read yet. A connection that the peer ended still has its peer, one that was
+ * reset has none. Tells nothing once this side has ended too.
+ */
+export function lostPeer(socket: Socket | undefined): boolean {
+  if (process.platform !== 'linux') return false;
+  const handle = (socket as unknown as HandleHolder | undefined)?._handle;
+  if (typeof handle?.getpeername !== 'function') return false;
+  const result = handle.getpeername({});
+  return typeof result === 'number' && result !== 0;
+}
+
 interface HostGlobals {
   readonly Bun?: { readonly version: string };
-  readonly Deno?: { readonly version: { readonly deno: string } };
 }
 const globals = globalThis as HostGlobals;
 
 export const isBun = globals.Bun !== undefined;
-export const isDeno = globals.Deno !== undefined;

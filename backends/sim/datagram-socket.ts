@@ -1,5 +1,6 @@
 /** A datagram socket as a driver sees it. */
 import * as layout from '#generated/layout';
+import { AddressRecords } from '../../src/core/address.ts';
 import type { BackendHost } from '../backend.ts';
 import { type NetworkAddress, readAddress } from './addresses.ts';
 import type { Bound, SimNetwork } from './network.ts';
@@ -21,6 +22,7 @@ export class DatagramSocket implements Socket, Bound {
   readonly reuseAddress: boolean;
   readonly #network: SimNetwork;
   readonly #host: BackendHost;
+  readonly #addresses: AddressRecords;
   readonly #reporter: Reporter;
   readonly #receives: Operation[] = [];
   readonly #arrived: { bytes: Uint8Array; from: NetworkAddress }[] = [];
@@ -38,6 +40,7 @@ export class DatagramSocket implements Socket, Bound {
     this.handle = handle;
     this.#network = network;
     this.#host = host;
+    this.#addresses = new AddressRecords(host.core.u8);
     this.#reporter = reporter;
     this.address = address;
     this.peer = peer;
@@ -65,7 +68,7 @@ export class DatagramSocket implements Socket, Bound {
 
   send(operation: Operation): void {
     const { u8 } = this.#host.core;
-    const to = readAddress(u8, operation.offset) ?? this.peer;
+    const to = readAddress(this.#addresses, operation.offset) ?? this.peer;
     const start = operation.offset + layout.ADDRESS_BYTES;
     const sizeBytes = operation.length - layout.ADDRESS_BYTES;
     let result = sizeBytes;

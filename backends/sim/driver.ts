@@ -1,7 +1,7 @@
 /**
- * The contract's side of the simulator: tokens, handles, lent ranges, and when
- * completions are reported. A driver belongs to one thread; the network below
- * may come to be shared, and `#perform` and `deliver` are where its lock goes.
+ * The contract's side of the simulator: tokens, handles and lent ranges. A
+ * driver belongs to one thread; the network below may come to be shared: what
+ * `flush` performs and what `dispose` ends then needs the network's lock.
  */
 import * as layout from '#generated/layout';
 import type {
@@ -16,42 +16,31 @@ import type {
   SocketAddress,
   StreamOptions,
 } from '../backend.ts';
-import { toSocketAddress, writeAddress } from './addresses.ts';
+import { toSocketAddress } from './addresses.ts';
 import { DatagramSocket } from './datagram-socket.ts';
 import { Handles } from './handles.ts';
 import { hostTask } from './host-task.ts';
 import { isInside, lendReceive, lendSend } from './lent.ts';
 import { ListenerSocket } from './listener-socket.ts';
 import type { Attempt, SimNetwork } from './network.ts';
-import type { Operation, Outcome, Reporter, Socket } from './operation.ts';
-import type { Scheduled } from './scheduler.ts';
+import type { Operation, Socket } from './operation.ts';
+import { Reports } from './reports.ts';
+import { Shortage } from './shortage.ts';
 import type { StreamEnd } from './stream.ts';
 import { StreamSocket } from './stream-socket.ts';
-import { systemErrorName, systemErrorOf } from './system-errors.ts';
+import { systemErrorName } from './system-errors.ts';
 
-/** A decided completion on its way to the loop. */
-interface Report {
-  readonly operation: Operation;
-  readonly outcome: Outcome;
-  scheduled: Scheduled | undefined;
-}
-
-/** Added to an order number to come right after it: whole numbers are handed out, so it stays below the next. */
-const RIGHT_AFTER = 2 ** -20;
-
-export class SimDriver implements Driver, Reporter {
+export class SimDriver implements Driver {
   readonly limits: Limits;
   readonly #host: BackendHost;
   readonly #network: SimNetwork;
-  readonly #number: number;
   readonly #handles = new Handles();
   readonly #operations = new Map<number, Operation>();
-  readonly #reports = new Set<Report>();
-  readonly #heldBuffers = new Set<number>();
+  readonly #reports: Reports;
+  readonly #shortage: Shortage;
   /** Submitted, and performed by the next `flush`. */
   #submitted: (() => void)[] = [];
   #ready: (() => void) | undefined;
-  #reported = 0;
   #connecting = 0;
   #isWoken = false;
   #isWaiting = false;
@@ -60,7 +49,12 @@ export class SimDriver implements Driver, Reporter {
   constructor(host: BackendHost, network: SimNetwork) {
     this.#host = host;
     this.#network = network;
-    this.#number = network.join(this);
+    this.#reports = new Reports(host, network, network.join(this), (operation) =>
+      this.#over(operation),
+    );
+    this.#shortage = new Shortage(host, network, () => {
+      this.#isWoken = true; // a loop that ran short of them wants to know
+    });
     const { receiveDepth, sendDepth, maxTransferBytes, selectsBuffers } = network.settings;
     this.limits = {
       receiveDepth: selectsBuffers ? 1 : receiveDepth,
@@ -79,7 +73,7 @@ export class SimDriver implements Driver, Reporter {
 
   attach(ready: () => void): void {
     this.#ready = ready;
-    if (this.#reported > 0) this.wake();
+    if (this.#reports.unhandled > 0) this.wake();
   }
 
   /** Blocking is letting virtual time pass; it needs no thread to sleep. */
@@ -87,13 +81,13 @@ export class SimDriver implements Driver, Reporter {
     if (this.#network.settings.paused) return false;
     const untilMs = timeoutMs < 0 ? Infinity : this.#network.nowMs + timeoutMs;
     this.#isWaiting = true; // who waits handles what is reported; `ready` need not come
-    while (this.#reported === 0 && !this.#isWoken) {
+    while (this.#reports.unhandled === 0 && !this.#isWoken) {
       if (this.#network.step(untilMs)) continue;
       if (untilMs < Infinity) this.#network.scheduler.advance(untilMs);
       break;
     }
     this.#isWaiting = false;
-    this.#reported = 0;
+    this.#reports.unhandled = 0;
     this.#isWoken = false;
     return true;
   }
@@ -115,8 +109,9 @@ export class SimDriver implements Driver, Reporter {
   /** Lets the loop handle what was reported. Called by the pump, once a batch. */
   deliver(): void {
     const ready = this.#ready;
-    if (ready === undefined || this.#isWaiting || (this.#reported === 0 && !this.#isWoken)) return;
-    this.#reported = 0;
+    if (ready === undefined || this.#isWaiting || (this.#reports.unhandled === 0 && !this.#isWoken))
+      return;
+    this.#reports.unhandled = 0;
     this.#isWoken = false;
     ready();
   }
@@ -134,7 +129,7 @@ export class SimDriver implements Driver, Reporter {
               new ListenerSocket(
                 handle,
                 this.#network,
-                this,
+                this.#reports,
                 (end) => this.#adopt(end),
                 address,
                 options,
@@ -177,7 +172,7 @@ export class SimDriver implements Driver, Reporter {
           return;
         }
         attempt.isOff = true;
-        this.finish(operation, { result: layout.ERROR_CANCELED });
+        this.#reports.finish(operation, { result: layout.ERROR_CANCELED });
       };
       this.#network.connect(attempt);
     });
@@ -196,7 +191,7 @@ export class SimDriver implements Driver, Reporter {
                 handle,
                 this.#network,
                 this.#host,
-                this,
+                this.#reports,
                 address,
                 peer,
                 options.reuseAddress,
@@ -212,7 +207,7 @@ export class SimDriver implements Driver, Reporter {
 
   receive(token: number, handle: number, offset: number, length: number): void {
     this.#submitOn('receive', token, handle, 'stream', offset, length, (operation, socket) => {
-      this.#perhapsExhaust();
+      this.#shortage.perhaps();
       (socket as StreamSocket).receive(operation);
     });
   }
@@ -254,18 +249,20 @@ export class SimDriver implements Driver, Reporter {
       const socket = this.#handles.get(handle);
       if (socket === undefined || socket.isClosing) {
         this.#network.count('unknownHandles');
-        this.finish(operation, { result: layout.ERROR_CLOSED });
+        this.#reports.finish(operation, { result: layout.ERROR_CLOSED });
         return;
       }
       socket.isClosing = true;
       operation.socket = socket;
       socket.close(reset);
-      this.finish(operation, { result: 0 });
+      this.#reports.finish(operation, { result: 0 });
     });
   }
 
   post(token: number): void {
-    this.#submit('post', token, 0, 0, (operation) => this.finish(operation, { result: 0 }));
+    this.#submit('post', token, 0, 0, (operation) =>
+      this.#reports.finish(operation, { result: 0 }),
+    );
   }
 
   // ------------------------------------------------------------ sockets
@@ -342,18 +339,10 @@ export class SimDriver implements Driver, Reporter {
     }
     // A cancel that lost is over now all the same: nothing comes any more.
     for (const operation of this.#operations.values()) {
-      if (!operation.isDecided) this.finish(operation, { result: layout.ERROR_CANCELED });
+      if (!operation.isDecided) this.#reports.finish(operation, { result: layout.ERROR_CANCELED });
     }
-    const reports = [...this.#reports].sort((a, b) => {
-      const [first, second] = [a.scheduled as Scheduled, b.scheduled as Scheduled];
-      return first.timeMs - second.timeMs || first.order - second.order;
-    });
-    for (const report of reports) {
-      this.#network.scheduler.cancel(report.scheduled as Scheduled);
-      this.#report(report);
-    }
-    for (const buffer of this.#heldBuffers) this.#host.returnBuffer(buffer);
-    this.#heldBuffers.clear();
+    this.#reports.reportAll();
+    this.#shortage.end();
     // Connections that an accept or connect brought, and that nobody has closed.
     for (const socket of [...this.#handles]) {
       if (!socket.isClosing) socket.close(true);
@@ -399,7 +388,7 @@ export class SimDriver implements Driver, Reporter {
   /** After the end nobody pumps for this driver: its operations fail by themselves. */
   #refuse(operation: Operation): void {
     hostTask(() => {
-      this.#report({ operation, outcome: { result: layout.ERROR_CLOSED }, scheduled: undefined });
+      this.#reports.reportNow(operation, { result: layout.ERROR_CLOSED });
       this.deliver();
     });
   }
@@ -417,7 +406,7 @@ export class SimDriver implements Driver, Reporter {
       const socket = this.#handles.get(handle);
       if (socket === undefined || socket.isClosing || socket.kind !== socketKind) {
         this.#network.count('unknownHandles');
-        this.finish(operation, { result: layout.ERROR_CLOSED });
+        this.#reports.finish(operation, { result: layout.ERROR_CLOSED });
         return;
       }
       operation.socket = socket;
@@ -445,129 +434,26 @@ export class SimDriver implements Driver, Reporter {
       : lendSend(core, offset, length);
   }
 
+  /** The final completion of an operation is being reported. */
+  #over({ token, kind, socket }: Operation): void {
+    this.#operations.delete(token);
+    if (kind === 'connect') this.#connecting -= 1;
+    if (kind === 'close' && socket !== undefined) this.#handles.release(socket);
+  }
+
   #adopt(end: StreamEnd): StreamSocket {
     return this.#handles.open(
-      (handle) => new StreamSocket(handle, this.#network, this.#host, this, end),
+      (handle) => new StreamSocket(handle, this.#network, this.#host, this.#reports, end),
     );
   }
 
   #finishOpening(operation: Operation, outcome: Socket | number): void {
     if (typeof outcome === 'number') {
-      this.finish(operation, { result: outcome });
+      this.#reports.finish(operation, { result: outcome });
       return;
     }
-    this.finish(operation, { result: outcome.handle });
+    this.#reports.finish(operation, { result: outcome.handle });
     outcome.timeMs = operation.timeMs;
     outcome.order = operation.order;
   }
-
-  /** Takes buffers away for a while, so that the loop runs short of them. */
-  #perhapsExhaust(): void {
-    const { random, settings, scheduler } = this.#network;
-    if (this.#heldBuffers.size > 0 || !random.chance(settings.bufferExhaustion)) return;
-    const most = random.chance(0.5) ? Infinity : random.integer(1, 16);
-    const taken: number[] = [];
-    while (taken.length < most) {
-      const buffer = this.#host.takeBuffer();
-      if (buffer < 0) break;
-      taken.push(buffer);
-      this.#heldBuffers.add(buffer);
-    }
-    this.#network.count('exhaustions');
-    scheduler.at(scheduler.nowMs + random.between(settings.bufferExhaustionMs), () => {
-      for (const buffer of taken) {
-        if (this.#heldBuffers.delete(buffer)) this.#host.returnBuffer(buffer);
-      }
-      this.#isWoken = true; // a loop that ran short of them wants to know
-    });
-  }
-
-  // ------------------------------------------------------------ completion
-
-  finish(operation: Operation, outcome: Outcome): void {
-    const { scheduler } = this.#network;
-    const isFinal = ((outcome.flags ?? 0) & layout.COMPLETION_MORE) === 0;
-    if (isFinal) operation.isDecided = true;
-    this.#place(operation);
-    const report: Report = { operation, outcome, scheduled: undefined };
-    this.#reports.add(report);
-    report.scheduled = scheduler.at(
-      operation.timeMs,
-      () => this.#report(report),
-      'network',
-      operation.order,
-    );
-  }
-
-  reportNow(operation: Operation, outcome: Outcome): void {
-    this.#report({ operation, outcome, scheduled: undefined });
-  }
-
-  /**
-   * When to report: now, or, shuffled, later or behind others of the same time.
-   * Never before what the same operation reported earlier, and a close never
-   * before anything else of its handle.
-   */
-  #place(operation: Operation): void {
-    const { scheduler, random, settings } = this.#network;
-    let timeMs = scheduler.nowMs;
-    let order = scheduler.nextOrder();
-    if (random.chance(settings.shuffle)) {
-      this.#network.count('shuffled');
-      if (random.chance(0.5)) order += random.integer(1, 32);
-      else timeMs = scheduler.tickAfter(random.between([0, settings.shuffleMs]));
-    }
-    const { socket } = operation;
-    const after = [operation, operation.kind === 'close' ? socket : undefined];
-    for (const earlier of after) {
-      if (earlier === undefined || isBefore(earlier, { timeMs, order })) continue;
-      timeMs = earlier.timeMs;
-      order = earlier.order + RIGHT_AFTER;
-    }
-    operation.timeMs = timeMs;
-    operation.order = order;
-    if (socket !== undefined && isBefore(socket, operation)) {
-      socket.timeMs = timeMs;
-      socket.order = order;
-    }
-  }
-
-  #report(report: Report): void {
-    const { operation, outcome } = report;
-    const { token, kind, socket } = operation;
-    const flags = outcome.flags ?? 0;
-    this.#reports.delete(report);
-    if (operation.lent?.isUntouched() === false) {
-      this.#network.violate(
-        'lentViolations',
-        `the range lent to ${kind} (token ${token}) was touched before its completion: ` +
-          `${operation.length} bytes at ${operation.offset}`,
-      );
-    }
-    this.#write(operation, outcome);
-    if ((flags & layout.COMPLETION_MORE) === 0) {
-      this.#operations.delete(token);
-      if (kind === 'connect') this.#connecting -= 1;
-      if (kind === 'close' && socket !== undefined) this.#handles.release(socket);
-    }
-    this.#reported += 1;
-    const { result, buffer = layout.NOTHING } = outcome;
-    this.#network.count('completions');
-    this.#network.trace(`${this.#number} ${kind} ${token} ${result} ${flags}`);
-    this.#host.complete(token, result, flags, buffer, systemErrorOf(result));
-  }
-
-  #write(operation: Operation, { bytes, from }: Outcome): void {
-    const { u8 } = this.#host.core;
-    if (from !== undefined) writeAddress(u8, operation.offset, from);
-    if (bytes === undefined) return;
-    u8.set(bytes, operation.offset + (from === undefined ? 0 : layout.ADDRESS_BYTES));
-  }
-}
-
-function isBefore(
-  a: { readonly timeMs: number; readonly order: number },
-  b: { readonly timeMs: number; readonly order: number },
-): boolean {
-  return a.timeMs < b.timeMs || (a.timeMs === b.timeMs && a.order < b.order);
 }

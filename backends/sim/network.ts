@@ -8,16 +8,14 @@
  */
 import * as layout from '#generated/layout';
 import type { Endpoint } from '../backend.ts';
-import { isWildcard, loopbackOf, Names, type NetworkAddress } from './addresses.ts';
+import { AddressTable } from './address-table.ts';
+import { isSame, isWildcard, loopbackOf, Names, type NetworkAddress } from './addresses.ts';
 import type { SimDriver } from './driver.ts';
 import { type SimOptions, type SimSettings, settingsOf } from './options.ts';
 import { Pump } from './pump.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { Pipe, StreamEnd } from './stream.ts';
-
-const EPHEMERAL_FIRST = 49_152;
-const EPHEMERAL_LAST = 65_535;
 
 /** A connect under way. It ends by exactly one call of `settle`, unless `isOff`. */
 export interface Attempt {
@@ -63,12 +61,11 @@ export class SimNetwork {
   readonly patternRandom: Random;
   readonly drivers = new Set<SimDriver>();
   readonly #names = new Names();
-  readonly #listening = new Map<string, Queued[]>();
-  readonly #bound = new Map<string, Bound[]>();
+  readonly #listening = new AddressTable<Queued>();
+  readonly #bound = new AddressTable<Bound>();
   readonly #counters = new Map<string, number>();
   readonly #pump: Pump;
   readonly #violations: Error[] = [];
-  #ephemeral = EPHEMERAL_FIRST;
   #driversMade = 0;
 
   constructor(options: SimOptions = {}) {
@@ -149,17 +146,6 @@ export class SimNetwork {
     return this.#names.resolve(endpoint);
   }
 
-  #ephemeralPort(table: ReadonlyMap<string, readonly { address: NetworkAddress }[]>): number {
-    const used = new Set<number>();
-    for (const entries of table.values()) for (const { address } of entries) used.add(address.port);
-    for (let tries = 0; tries <= EPHEMERAL_LAST - EPHEMERAL_FIRST; tries += 1) {
-      const port = this.#ephemeral;
-      this.#ephemeral = port === EPHEMERAL_LAST ? EPHEMERAL_FIRST : port + 1;
-      if (!used.has(port)) return port;
-    }
-    return 0;
-  }
-
   // ------------------------------------------------------------ connections
 
   /** Starts to listen. The listener's address, or a negative ERROR_*. */
@@ -169,19 +155,19 @@ export class SimNetwork {
     reusePort: boolean,
   ): Listening | number {
     const wanted = this.resolve(endpoint);
-    const address = this.#withPort(wanted, this.#listening);
-    const rivals = this.#at(this.#listening, address);
+    const address = this.#listening.withPort(wanted);
+    const rivals = this.#listening.at(address);
     if (rivals.some((rival) => !(reusePort && rival.reusePort))) {
       return layout.ERROR_ADDRESS_IN_USE;
     }
     const listening = make(address);
-    this.#add(this.#listening, listening);
+    this.#listening.add(listening);
     return listening;
   }
 
   /** Ends a listener: who is in its queue is reset, who waits for a place is refused. */
   unlisten(listening: Listening): void {
-    this.#remove(this.#listening, listening);
+    this.#listening.remove(listening);
     for (const end of listening.queue.splice(0)) end.close(true);
     const { waiting } = listening as Queued;
     for (const { attempt } of waiting?.splice(0) ?? []) {
@@ -223,7 +209,7 @@ export class SimNetwork {
         attempt.settle(layout.ERROR_UNREACHABLE);
         return;
       }
-      const listeners = this.#at(this.#listening, address);
+      const listeners = this.#listening.at(address);
       if (listeners.length === 0) {
         this.#later(() => attempt.isOff || attempt.settle(layout.ERROR_REFUSED));
         return;
@@ -247,7 +233,7 @@ export class SimNetwork {
         : {
             family: remote.family,
             text: loopbackOf(remote),
-            port: this.#ephemeralPort(this.#listening),
+            port: this.#listening.freePort(),
           };
     const actual = isWildcard(remote) ? { ...remote, text: loopbackOf(remote) } : remote;
     const there = new Pipe(this);
@@ -277,18 +263,18 @@ export class SimNetwork {
   ): Bound | number {
     const wanted = this.resolve(endpoint);
     if (wanted.family === 'path') return layout.ERROR_NOT_SUPPORTED;
-    const address = this.#withPort(wanted, this.#bound);
-    const rivals = this.#at(this.#bound, address);
+    const address = this.#bound.withPort(wanted);
+    const rivals = this.#bound.at(address);
     if (rivals.some((rival) => !(reuseAddress && rival.reuseAddress))) {
       return layout.ERROR_ADDRESS_IN_USE;
     }
     const bound = make(address);
-    this.#add(this.#bound, bound);
+    this.#bound.add(bound);
     return bound;
   }
 
   unbind(bound: Bound): void {
-    this.#remove(this.#bound, bound);
+    this.#bound.remove(bound);
   }
 
   /** Sends one datagram on its way; it may be lost, doubled, overtaken. */
@@ -316,7 +302,7 @@ export class SimNetwork {
         sender.lastArrivalMs = arrivalMs;
       }
       scheduler.at(arrivalMs, () => {
-        const receiver = this.#at(this.#bound, to).at(-1);
+        const receiver = this.#bound.at(to).at(-1);
         if (receiver === undefined) {
           this.count('datagramsToNobody');
           if (sender.peer !== undefined) sender.refused();
@@ -328,50 +314,4 @@ export class SimNetwork {
       });
     }
   }
-
-  // ------------------------------------------------------------ tables
-
-  #withPort(
-    wanted: NetworkAddress,
-    table: ReadonlyMap<string, readonly { address: NetworkAddress }[]>,
-  ): NetworkAddress {
-    if (wanted.family === 'path' || wanted.port !== 0) return wanted;
-    return { ...wanted, port: this.#ephemeralPort(table) };
-  }
-
-  /** Who holds the address, be it by a wildcard; a wildcard meets everyone on its port. */
-  #at<Entry extends { address: NetworkAddress }>(
-    table: ReadonlyMap<string, Entry[]>,
-    address: NetworkAddress,
-  ): Entry[] {
-    return (table.get(keyOf(address)) ?? []).filter(
-      (entry) => isSame(entry.address, address) || isWildcard(entry.address) || isWildcard(address),
-    );
-  }
-
-  #add<Entry extends { address: NetworkAddress }>(table: Map<string, Entry[]>, entry: Entry): void {
-    const key = keyOf(entry.address);
-    const entries = table.get(key);
-    if (entries === undefined) table.set(key, [entry]);
-    else entries.push(entry);
-  }
-
-  #remove<Entry extends { address: NetworkAddress }>(
-    table: Map<string, Entry[]>,
-    entry: Entry,
-  ): void {
-    const key = keyOf(entry.address);
-    const rest = (table.get(key) ?? []).filter((other) => other !== entry);
-    if (rest.length === 0) table.delete(key);
-    else table.set(key, rest);
-  }
-}
-
-function isSame(a: NetworkAddress, b: NetworkAddress): boolean {
-  return a.family === b.family && a.port === b.port && a.text === b.text;
-}
-
-/** Paths by themselves; addresses by family and port, so that wildcards are found. */
-function keyOf({ family, text, port }: NetworkAddress): string {
-  return family === 'path' ? `path ${text}` : `${family} ${port}`;
 }

@@ -35,7 +35,13 @@ export class Scheduled {
   }
 }
 
-function isBefore(a: Scheduled, b: Scheduled): boolean {
+interface Placed {
+  readonly timeMs: number;
+  readonly order: number;
+}
+
+/** By time, then by order number. */
+export function isBefore(a: Placed, b: Placed): boolean {
   return a.timeMs < b.timeMs || (a.timeMs === b.timeMs && a.order < b.order);
 }
 

@@ -32,6 +32,8 @@ export class Reporter {
   /** Passes that were scheduled: the batches. */
   passes = 0;
   #inside = 0;
+  #passing = false;
+  #asked = false;
   #scheduled = false;
   #ready: (() => void) | undefined;
   readonly #schedule: Scheduler;
@@ -112,8 +114,14 @@ export class Reporter {
     this.wake();
   }
 
+  /** Makes `ready` come once more. */
+  ask(): void {
+    this.#asked = true;
+    this.wake();
+  }
+
   wake(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#passing) return;
     this.#scheduled = true;
     this.#schedule(this.#pass);
   }
@@ -128,6 +136,8 @@ export class Reporter {
 
   readonly #pass = (): void => {
     this.#scheduled = false;
+    this.#passing = true;
+    this.#asked = false;
     this.passes++;
     if (this.#held.length > 0) this.#release();
     if (this.#deferred.length > 0) {
@@ -136,6 +146,13 @@ export class Reporter {
       for (const work of deferred) work.run();
     }
     this.#ready?.();
+    // What completed while it was submitted goes with this pass: no further one just for that.
+    if (this.#held.length > 0) {
+      this.#release();
+      this.#ready?.();
+    }
+    this.#passing = false;
+    if (this.#held.length > 0 || this.#deferred.length > 0 || this.#asked) this.wake();
   };
 
   #release(): void {

@@ -22,6 +22,9 @@ const PROMISED_AT_MOST = 1.2;
 const SPARE_FILES = 100;
 const CONNECT_LIMIT_MS = 120_000;
 const COLLECT_MS = 700;
+const COLLECTIONS_MOST = 8;
+/** Falling by less than this is settled. */
+const SETTLED = 0.995;
 
 const { values: options } = parseArgs({
   options: {
@@ -56,11 +59,17 @@ function residentKiB(pid) {
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const program = (name) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 
-/** Memory after the server has collected its garbage. */
+/** Memory once the server has collected its garbage and given pages back: when it no longer falls. */
 async function settledKiB(pid) {
-  process.kill(pid, 'SIGUSR2');
-  await sleep(COLLECT_MS);
-  return residentKiB(pid);
+  let last = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < COLLECTIONS_MOST; i++) {
+    process.kill(pid, 'SIGUSR2');
+    await sleep(COLLECT_MS);
+    const now = residentKiB(pid);
+    if (now > last * SETTLED) return Math.min(now, last);
+    last = now;
+  }
+  return last;
 }
 
 /** Starts the process that holds the connections; resolves when all are open. */

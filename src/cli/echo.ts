@@ -1,13 +1,6 @@
 /** `overlapped echo`: the large-packet echo server (R10), with the settings of R9. */
 import { checkFraming } from '../framing.ts';
-import {
-  type Connection,
-  type Framing,
-  type Handlers,
-  listen,
-  parseFraming,
-  type Server,
-} from '../index.ts';
+import { type Framing, type Handlers, listen, parseFraming, type Server } from '../index.ts';
 import { command } from './command.ts';
 import { awaitEnding } from './ending.ts';
 import { BACKENDS, framingOption } from './harness.ts';
@@ -89,7 +82,6 @@ export const echo = command({
         readOrder: values['read-order'],
         writeOrder: values['write-order'],
         eagerRead: values['eager-read'],
-        highWaterMarkBytes: HIGH_WATER_MARK_BYTES,
         ...(values.fragments > 1 ? echoInParts(values.fragments) : echoWhole),
         error(_connection, error) {
           errors[error.code] = (errors[error.code] ?? 0) + 1;
@@ -142,38 +134,23 @@ function wholeFrames(framing: Framing): Framing {
   }
 }
 
-/** A peer with more than that still to read is not read from. */
-const HIGH_WATER_MARK_BYTES = 2 ** 20;
-
-const resumeWhenDrained = (connection: Connection) => connection.resume();
+// A peer that does not read its echoes is not read from: the port holds it by itself.
 
 const echoWhole: Handlers = {
   messages(batch) {
-    let last: Connection | undefined;
-    for (let i = 0; i < batch.length; i++) {
-      batch.echo(i);
-      const connection = batch.connection(i);
-      if (connection === last) continue;
-      last = connection;
-      // The mark was passed in an earlier turn, so a drain is due.
-      if (connection.queuedBytes > HIGH_WATER_MARK_BYTES) connection.pause();
-    }
+    for (let i = 0; i < batch.length; i++) batch.echo(i);
   },
-  drain: resumeWhenDrained,
 };
 
 function echoInParts(parts: number): Handlers {
   return {
     message(connection, frame) {
       const partBytes = Math.max(1, Math.ceil(frame.length / parts));
-      let isWelcome: boolean | undefined = true;
       for (let at = 0; at < frame.length; at += partBytes) {
         const part = frame.subarray(at, at + partBytes);
-        isWelcome = unlessClosed(() => connection.sendRaw(part));
+        unlessClosed(() => connection.sendRaw(part));
       }
-      if (isWelcome === false) connection.pause();
     },
-    drain: resumeWhenDrained,
   };
 }
 

@@ -14,6 +14,8 @@ export interface LoopProfileOptions {
   readonly writeOrder?: boolean;
   /** The next receive is submitted when one completes, not when its messages were handled. Default true. */
   readonly eagerRead?: boolean;
+  /** Go on receiving while `send` asks to wait for the drain event. Default true. */
+  readonly receiveWhileBlocked?: boolean;
   /** The peer's end does not end this side. Default false. */
   readonly allowHalfOpen?: boolean;
   /** Receives pending on one connection, at most the loop's `receiveDepth`, which is the default. */
@@ -70,7 +72,8 @@ export function writeLoopProfile(
       flag(options.readOrder ?? true, layout.PROFILE_READ_ORDER) |
         flag(options.writeOrder ?? true, layout.PROFILE_WRITE_ORDER) |
         flag(options.eagerRead ?? true, layout.PROFILE_EAGER_READ) |
-        flag(options.allowHalfOpen ?? false, layout.PROFILE_ALLOW_HALF_OPEN),
+        flag(options.allowHalfOpen ?? false, layout.PROFILE_ALLOW_HALF_OPEN) |
+        flag(!(options.receiveWhileBlocked ?? true), layout.PROFILE_HOLD_WHEN_BLOCKED),
     ],
     [record.receiveDepth, integer('receiveDepth', limits.receiveDepth, 1, limits.receiveDepth)],
     [record.sendDepth, integer('sendDepth', limits.sendDepth, 1, limits.sendDepth)],

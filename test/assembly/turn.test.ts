@@ -138,18 +138,13 @@ forEachVariant((name, makeCore) => {
   });
 
   scene('a failure shows what came before it, paused or not', () => {
-    const it = open(makeCore);
+    const it = open(makeCore, { receiveDepth: 2 });
     it.host.pause(it.model);
     feed(it, 'a\nb\n');
     show(it);
     assert.equal(kindsOf(it.host), [EVENT_OPEN]);
     it.link.terminal = ERROR_RESET;
     it.host.backend.performReceive(it.link, 1);
-    it.host.resume(it.model);
-    it.host.pause(it.model);
-    it.host.flush();
-    it.host.backend.performReceive(it.link, 1);
-    it.model.disturbed = true;
     it.host.settle(randomFrom(3));
     const kinds = [EVENT_OPEN, EVENT_MESSAGE, EVENT_MESSAGE, EVENT_ERROR, EVENT_CLOSE];
     assert.equal(kindsOf(it.host), kinds);
@@ -309,24 +304,36 @@ forEachVariant((name, makeCore) => {
 
   // ------------------------------------------------------------ listeners
 
-  scene('a listener has no more connections than its profile allows', () => {
-    const host = hostOf(makeCore);
-    const listener = host.listen(host.profile({ framing: LINES, maxConnections: 2 }));
-    show({ host });
-    const links = [1, 2, 3, 4].map(() => host.arrive(listener) as Link);
-    show({ host });
-    assert.is(host.models.size, 2);
-    assert.is(host.loop.counters().rejected, 2);
-    assert.equal(links.map((link) => link.wasReset), [false, false, true, true]);
-    assert.is(host.arrive(listener), undefined);
-    // One goes, and there is room for another.
-    (links[0] as Link).terminal = 0;
-    host.settle(randomFrom(7));
-    assert.is(host.models.size, 1);
-    assert.ok(host.arrive(listener) !== undefined);
-    show({ host });
-    assert.is(host.models.size, 2);
-    finish({ host });
+  scene('a listener has no more connections than its profile allows; the others wait', () => {
+    for (const eventCapacity of [2, 4096]) {
+      const host = hostOf(makeCore, { eventCapacity });
+      const listener = host.listen(host.profile({ framing: LINES, maxConnections: 2 }));
+      show({ host });
+      const links = [1, 2, 3, 4, 5].map(() => host.arrive(listener) as Link);
+      show({ host });
+      assert.is(host.models.size, 2);
+      // No accept is pending: further ones wait in the system's queue.
+      assert.is(host.arrive(listener), undefined);
+      links[2]?.feed(bytesOf('early\n'));
+      for (const index of [1, 0]) {
+        (links[index] as Link).terminal = 0;
+        host.settle(randomFrom(7));
+        assert.is(host.models.size, 2);
+      }
+      const open = [...host.models.values()].map(({ link }) => links.indexOf(link as Link));
+      assert.equal(open.sort(), [2, 3]);
+      assert.is(host.modelOf(links[2]?.handle as number)?.messages, 1);
+      assert.is(host.arrive(listener), undefined);
+      // Who still waits when the listener closes is reset, and was never heard of.
+      host.closeListener(listener);
+      host.flush();
+      host.settle(randomFrom(7));
+      assert.is(host.models.size, 2);
+      assert.equal(links.map((link) => link.wasReset), [false, false, false, false, true]);
+      assert.is(host.all.length, 4);
+      assert.is(host.loop.counters().rejected, 0);
+      finish({ host });
+    }
   });
 
   scene('a connection without a record is reset', () => {
@@ -341,7 +348,7 @@ forEachVariant((name, makeCore) => {
   });
 
   scene('a connection without a record is reset also when no operation is left', () => {
-    const host = hostOf(makeCore, { maxConnections: 2, maxOperations: 2 });
+    const host = hostOf(makeCore, { maxConnections: 2, maxOperations: 32 });
     const listener = host.listen(host.profile({ framing: LINES }));
     show({ host });
     const links = [1, 2, 3].map(() => host.arrive(listener) as Link);
@@ -389,6 +396,7 @@ forEachVariant((name, makeCore) => {
     const winner = host.connect(profile);
     host.abort(winner);
     host.flush();
+    show({ host });
     show({ host });
     assert.equal([winner.opened, winner.closeResult], [false, ERROR_ABORTED]);
     assert.ok(winner.link?.wasReset);

@@ -122,6 +122,23 @@ test('silent connections, early ends, resets and endless heads harm nobody', asy
   });
 });
 
+test('resets behind requests harm nobody', async () => {
+  await withServer(async ({ port }) => {
+    const request = 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\n';
+    for (let round = 0; round < 90; round++) {
+      const socket = createConnection(port, '127.0.0.1').on('error', () => {});
+      await new Promise<void>((resolve) =>
+        socket.write(request.repeat(1 + round), () => resolve()),
+      );
+      if (round % 3 === 0) socket.resetAndDestroy();
+      else setTimeout(() => socket.resetAndDestroy(), round % 3);
+      await once(socket, 'close');
+    }
+    const good = 'GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+    assert.equal(statuses(await exchange(port, good)), [200]);
+  });
+});
+
 await testWith(
   ['chromium'],
   'apt-get install chromium',

@@ -1,5 +1,6 @@
 /** Examples as the programs they are: only their types are taken away, for a Node that cannot. */
 import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
@@ -8,6 +9,7 @@ import { type Running, startProgram } from '../cli/run-cli.ts';
 import { findProgram } from '../hosts/process.ts';
 
 const run = promisify(execFile);
+let started = 0;
 
 /**
  * Starts `examples/<name>.ts` in Node. It lies inside the package, so that its
@@ -15,14 +17,16 @@ const run = promisify(execFile);
  */
 export async function startExample(name: string, ...argv: readonly string[]): Promise<Running> {
   const esbuild = (await findProgram('esbuild')) as string;
-  const outfile = join('dist', '.examples', `${name}-${process.pid}.mjs`);
+  const outfile = join('dist', '.examples', `${name}-${process.pid}-${++started}.mjs`);
   await run(esbuild, [
     join('examples', `${name}.ts`),
     `--outfile=${outfile}`,
     '--target=es2022',
     '--log-level=warning',
   ]);
-  return startProgram(process.execPath, [outfile, ...argv]);
+  const running = startProgram(process.execPath, [outfile, ...argv]);
+  running.ended.then(() => rm(outfile, { force: true }));
+  return running;
 }
 
 /**

@@ -73,6 +73,8 @@ export class Link {
   /** The terminal was taken by a receive; what comes after is the same. */
   terminalTaken = false;
   readonly wire: number[] = [];
+  /** What sends fail with, once they do. */
+  sendError = 0;
   shutDown = false;
   closed = false;
   wasReset = false;
@@ -250,16 +252,21 @@ export class TurnBackend {
   performSend(link: Link, most: number): boolean {
     const held = this.first(LoopOperation.send, link.handle);
     if (held === undefined) return false;
+    if (link.sendError !== 0) {
+      this.#perform(held, link.sendError);
+      return true;
+    }
     const bytes = this.traits.partialSends ? Math.min(Math.max(most, 1), held.length) : held.length;
     for (const byte of held.lent.subarray(0, bytes)) link.wire.push(byte);
     this.#perform(held, bytes);
     return true;
   }
 
+  /** From here all sends fail. False if none was pending. */
   failSend(link: Link, error: number): boolean {
-    const held = this.first(LoopOperation.send, link.handle);
-    if (held !== undefined) this.#perform(held, error);
-    return held !== undefined;
+    if (this.first(LoopOperation.send, link.handle) === undefined) return false;
+    link.sendError = error;
+    return this.performSend(link, 0);
   }
 
   performShutdown(link: Link, result = 0): boolean {

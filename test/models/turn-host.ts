@@ -284,7 +284,8 @@ export class TurnHost {
 
   /** Performs and reports until nothing moves. */
   settle(random: Random): void {
-    for (let quiet = 0; quiet < 2; ) {
+    for (let quiet = 0, rounds = 0; quiet < 2; rounds++) {
+      if (rounds === 20_000) throw new Error(`it never comes to rest\n${this.problems.join('\n')}`);
       let moved = false;
       for (const link of this.backend.links.values()) {
         if (link.closed) continue;

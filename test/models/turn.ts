@@ -108,6 +108,10 @@ export class ConnectionModel {
         if (this.failed !== undefined && result !== this.failed) {
           this.#problem(`ERROR ${this.failed}, but CLOSE ${result}`);
         }
+        if (this.opened && !this.closing && !this.disturbed && this.failed === undefined) {
+          if (result !== 0) this.#problem(`CLOSE ${result} without an ERROR`);
+          if (!this.ended) this.#problem('CLOSE out of nowhere');
+        }
         this.checkPrefix();
         break;
       default:

@@ -409,10 +409,10 @@ export function contractSuite<Options>(
     );
     await Promise.all(
       streams
-        .map(async ({ client, server }) => {
+        .map(async ({ server }) => {
           const reader = new Reader(rig, server);
-          const { received } = { received: await reader.read(4) };
-          const length = new DataView(received.buffer).getUint32(0, true);
+          const header = await reader.read(4);
+          const length = new DataView(header.buffer).getUint32(0, true);
           const echo = (await reader.read(length + 4)).slice(4, length + 4);
           assert.is(await sendAll(rig, server, echo), length);
         })

@@ -117,22 +117,48 @@ export const ending: readonly Case[] = [
     },
   },
   {
+    name: 'what came with the end can be answered: the last message before it is not too late',
+    async run(context) {
+      const server = await context.listen({
+        framing: FRAMING,
+        message: (accepted, bytes) => void accepted.send(bytes),
+      });
+      for (let round = 0; round < 20; round += 1) {
+        const here = diary();
+        const connection = await context.connect(server, { framing: FRAMING, ...here.handlers });
+        for (let count = 0; count <= round; count += 1) connection.send(`${count}`);
+        connection.end();
+        await within('close', here.closed);
+        assert.equal(
+          here.lines.filter((each) => each !== 'end'),
+          [...Array.from({ length: round + 1 }, (_, count) => `${count}`), 'close clean'],
+        );
+      }
+    },
+  },
+  {
     name: 'an abort of the client is a RESET of the server, never an end',
     needs: ({ resets }) => resets,
     async run(context) {
       const here = diary();
       const there = diary();
       const { connection, accepted } = await context.pair(
-        { framing: FRAMING, ...there.handlers, allowHalfOpen: true },
+        {
+          framing: FRAMING,
+          ...there.handlers,
+          allowHalfOpen: true,
+          error(each, error) {
+            there.handlers.error(each, error);
+            there.lines.push(`may send: ${each.sendConnected}, ${each.receiveConnected}`);
+          },
+        },
         { framing: FRAMING, ...here.handlers },
       );
-      const arrived = new Signal();
       connection.send('one');
       await until('the message', () => there.lines.length > 0);
-      arrived.resolve();
       connection.abort();
       await within('both closed', Promise.all([here.closed, there.closed]));
-      assert.equal(there.lines, ['one', 'error RESET', 'close RESET']);
+      assert.equal(there.lines, ['one', 'error RESET', 'may send: false, false', 'close RESET']);
       assert.is(accepted.error?.code, 'RESET');
       assert.is(here.lines.at(-1), 'close ABORTED');
       assert.not(here.lines.includes('end'));

@@ -1,0 +1,181 @@
+/** The send queue (R21): what is taken goes out whole, once and in order, and all memory comes back. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as layout from '#generated/layout';
+import { LoopOperation } from '../../src/core/index.ts';
+import { writeLoopProfile } from '../../src/core/loop-profile.ts';
+import { placeRegions } from '../../src/core/regions.ts';
+import { fixed, lengthField, parseFraming, raw } from '../../src/framing.ts';
+import { modelEncode } from '../models/frame-encode.ts';
+import { SendQueueModel } from '../models/send-queue.ts';
+import type { Link } from '../models/turn-backend.ts';
+import { randomFrom } from '../models/turn-backend.ts';
+import { TurnHost } from '../models/turn-host.ts';
+import { createCore } from '../support/primitives.ts';
+import { check, fc } from '../support/property.ts';
+import { forEachVariant } from '../support/variants.ts';
+
+const setups = fc.record({
+  seed: fc.integer(),
+  steps: fc.integer({ min: 1, max: 300 }),
+  framing: fc.constantFrom(
+    raw(),
+    parseFraming('u16le,inclusive'),
+    parseFraming('line'),
+    parseFraming('varint'),
+    fixed(100),
+    lengthField({ size: 4, maxFrameBytes: 2 ** 20 }),
+  ),
+  sendDepth: fc.constantFrom(1, 2, 3, 16),
+  writeOrder: fc.boolean(),
+  highWaterMarkBytes: fc.constantFrom(1, 2, 100, 5000, 100_000),
+  room: fc.constantFrom(0, 1, 700, 200_000),
+  chunkBytes: fc.constantFrom(512, 4096),
+  arenaLog2: fc.constantFrom(12, 14, 18, 20),
+  maxTransferBytes: fc.constantFrom(30, 300, 2 ** 20),
+  submissionCapacity: fc.constantFrom(2, 3, 1024),
+  maxOperations: fc.constantFrom(3, 5, 100),
+  firstSequence: fc.integer({ min: 2 ** 32 - 20, max: 2 ** 32 - 1 }),
+});
+
+forEachVariant((name, makeCore) => {
+  test(`${name}: the queue does what the model does`, async () => {
+    await check(
+      fc.property(setups, (setup) => {
+        const host = new TurnHost(createCore(makeCore, 4 << 20), {
+          maxConnections: 1,
+          receiveBuffers: 1,
+          receiveBufferBytes: 64,
+          arenaBytes: 2 ** setup.arenaLog2,
+          sendDepth: setup.sendDepth,
+          maxTransferBytes: setup.maxTransferBytes,
+          submissionCapacity: setup.submissionCapacity,
+          maxOperations: setup.maxOperations,
+        });
+        const most = setup.highWaterMarkBytes + setup.room;
+        const model = host.connect(
+          host.profile({
+            framing: setup.framing,
+            writeOrder: setup.writeOrder,
+            highWaterMarkBytes: setup.highWaterMarkBytes,
+            maxQueuedBytes: most,
+            chunkBytes: setup.chunkBytes,
+          }),
+        );
+        host.loop.startSequences(model.token, setup.firstSequence, setup.firstSequence);
+        host.reportAll();
+        host.rounds();
+        const isOrdered = setup.writeOrder && setup.sendDepth > 1;
+        const queue = new SendQueueModel(setup.highWaterMarkBytes, most, isOrdered);
+        const random = randomFrom(setup.seed);
+        const link = model.link as Link;
+        const numbers = new Map<number, number>();
+        const { backend } = host;
+        const drains = () => host.log.filter(({ event }) => event.kind === layout.EVENT_DRAIN).length;
+
+        const send = () => {
+          const sizes = [0, random(4), random(600), random(600), 100, random(6000), random(70_000)];
+          const message = new Uint8Array(sizes[random(sizes.length)] as number).fill(97 + random(26));
+          const frame = modelEncode(setup.framing, message);
+          const arenaBefore = host.loop.counters().arenaBytes;
+          const said = host.send(model, message);
+          // A message that does not fit the scratch space needs the arena to be looked at.
+          if (typeof frame === 'string') return assert.ok(said === frame || message.length > 65_536);
+          const arenaNow = host.loop.counters().arenaBytes;
+          if (said === 'NO_BUFFERS') {
+            assert.is(arenaNow, arenaBefore);
+            if (queue.queuedBytes + frame.length > most) return;
+            // The arena: there is indeed no block for it, or none for the way there.
+            const block = 2 ** Math.ceil(Math.log2(frame.length + layout.SEND_CHUNK_HEADER));
+            assert.ok(2 ** setup.arenaLog2 - arenaNow < 2 * block || arenaNow > 0);
+          } else assert.is(said, queue.queue(frame.length));
+        };
+        const report = () => {
+          const ready = backend.reportable();
+          const held = ready[random(Math.max(ready.length, 1))];
+          if (held === undefined) return;
+          queue.report(numbers.get(held.token) as number, (held.outcomes[0] as { result: number }).result);
+          backend.report(held);
+          host.due = true;
+        };
+        const number = () => {
+          for (const { kind, token } of backend.held.values()) {
+            if (kind === LoopOperation.send && !numbers.has(token)) numbers.set(token, numbers.size);
+          }
+        };
+        const step = (what: number) => {
+          if (what < 4) send();
+          else if (what < 5) host.flush();
+          else if (what < 8) backend.performSend(link, 1 + random(random(2) === 0 ? 10 : 5000));
+          else report();
+          number();
+          host.round();
+          number();
+          while (host.due) host.round();
+          number();
+          assert.is(host.loop.queuedBytes(model.token), queue.queuedBytes);
+          assert.is(drains(), queue.drains);
+          const inFlight = [...backend.held.values()].filter(({ kind }) => kind === LoopOperation.send);
+          assert.ok(inFlight.length <= setup.sendDepth);
+          assert.ok(inFlight.every(({ length }) => length > 0 && length <= setup.maxTransferBytes));
+          host.verify();
+        };
+        for (let index = 0; index < setup.steps; index++) step(random(11));
+        for (let index = 0; queue.queuedBytes > 0; index++) {
+          while (backend.performSend(link, 5000));
+          step(10);
+          if (index > 100_000) throw new Error(`${queue.queuedBytes} bytes stay queued`);
+        }
+        assert.is(queue.blocked, false);
+        assert.is(host.loop.counters().arenaBytes, 0);
+        assert.is(link.wire.length, model.queued.length);
+        host.finishAll(random);
+        host.verify();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test(`${name}: room, a list of replies, and where it stops`, () => {
+    const core = createCore(makeCore, 4 << 20);
+    const { exports, u8, u32 } = core;
+    const sizes = { maxConnections: 2, receiveBuffers: 2, receiveBufferBytes: 64, arenaBytes: 2 ** 16 };
+    const limits = { receiveDepth: 1, sendDepth: 1, maxTransferBytes: 2 ** 20, selectsBuffers: false };
+    const regions = placeRegions(core, sizes, limits);
+    const { worker, replies, scratch } = regions;
+    const options = { framing: parseFraming('u16le'), highWaterMarkBytes: 20, maxQueuedBytes: 40 };
+    const profile = writeLoopProfile(core, options, { receiveDepth: 1, sendDepth: 1, receiveBytes: 64 });
+    const token = exports.connectionCreate(worker, layout.CONNECTION_STREAM, profile);
+    const slot = exports.connectionCheck(worker, token);
+    assert.is(exports.sendRoom(worker, slot, 5), layout.ERROR_CLOSED);
+    const opening = exports.operationStart(worker, layout.OPERATION_CONNECT, slot);
+    exports.complete(worker, opening, 7, 0, layout.NOTHING, 0);
+    exports.turn(worker, 0);
+
+    const room = exports.sendRoom(worker, slot, 5);
+    u8.set([1, 2, 3, 4, 5], room);
+    assert.is(exports.sendRoomDone(worker, slot, 1), 1);
+    assert.is(exports.sendRoom(worker, slot, 36), layout.ERROR_NO_BUFFERS);
+    u8.set([6, 7, 8], scratch);
+    const lengths = [3, 3, 20, 3, 3];
+    lengths.forEach((length, index) => {
+      const word = (replies + index * layout.REPLY_BYTES) >>> 2;
+      u32[word] = slot;
+      u32[word + 1] = scratch;
+      u32[word + 2] = length;
+    });
+    // 5 + 5 + 5 = 15 bytes are queued, 22 more are 37, and 5 more would be 42.
+    assert.is(exports.sendList(worker, 0, 5), 3);
+    assert.is(exports.sendList(worker, 3, 5), 3);
+    assert.is(exports.sendList(worker, 5, 5), 5);
+    exports.finish(worker);
+    const record = exports.poolAddress(regions.connections, slot);
+    assert.is(u32[(record + layout.Connection.queuedBytes) >>> 2], 37);
+    const submissions = regions.submissions >>> 2;
+    const at = u32[submissions + layout.Submission.offset / 4] as number;
+    assert.is(u32[submissions + layout.Submission.length / 4], 37);
+    assert.equal([...u8.subarray(at, at + 12)], [1, 2, 3, 4, 5, 3, 0, 6, 7, 8, 3, 0]);
+  });
+});
+
+test.run();
