@@ -48,12 +48,8 @@ const server = await listen<Message>({
   ...protocol,
   async message(connection, message) {
     const response = await answer(message as Request);
-    try {
-      connection.send(response);
-    } catch {
-      // The peer went while the method ran, or does not read its responses.
-      connection.abort();
-    }
+    // The peer may have gone while the method ran.
+    if (connection.sendConnected) connection.send(response);
   },
   // A message that is no MessagePack ends its own connection, and no other.
   error: (connection, error) => console.error(`connection ${connection.id}: ${error.message}`),

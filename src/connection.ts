@@ -12,6 +12,11 @@ import type { Profile } from './profile.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
 
 const RECORD = layout.Connection;
+/** States in which the core takes no more sends. */
+const SEND_OVER =
+  layout.STATE_ENDING | layout.STATE_RESET | layout.STATE_CLOSE_SUBMITTED | layout.STATE_CLOSED;
+/** States in which nothing more comes from the peer. */
+const RECEIVE_OVER = layout.STATE_RECEIVE_ENDED | layout.STATE_CLOSE_SUBMITTED;
 
 /** @internal What a connection is made from. */
 export interface ConnectionOrigin<Message> {
@@ -82,7 +87,9 @@ export class Connection<Message = Uint8Array> implements Entity {
    * turn. Bytes are copied; an object goes through the codec; text is UTF-8.
    * @returns false if more than the high-water mark is queued: wait for
    *   `drained()` or the `drain` handler. Nothing is ever dropped.
-   * @throws OverlappedError CLOSED after `end`, `close` or an error; NO_BUFFERS
+   *   Also false, with nothing queued, on a connection that the peer has just
+   *   ended or reset: `close` follows. `sendConnected` tells.
+   * @throws OverlappedError CLOSED after `end`, `close` or the `close` handler; NO_BUFFERS
    *   above `maxQueuedBytes`; FRAME_TOO_LONG or FRAME_MALFORMED if the framing
    *   cannot carry it; INVALID_OPTION for what is neither bytes nor text without
    *   a codec. Nothing was queued then.
@@ -110,11 +117,12 @@ export class Connection<Message = Uint8Array> implements Entity {
     if (this.#ended || !this.#opened) throw this.#closedError();
     const result = this.port.send(this.#slot, bytes, isRaw);
     if (result === 1) return true;
-    if (result === 0) {
+    // CLOSED though this side has not ended: the transport failed, and `error` and `close`
+    // are about to say so. A peer's doing must not throw into whoever happens to be sending.
+    if (result === 0 || result === layout.ERROR_CLOSED) {
       this.#blocked = true;
       return false;
     }
-    if (result === layout.ERROR_CLOSED) throw this.#closedError();
     throw this.port.countError(this.port.errorOf(result, 'send'));
   }
 
@@ -240,12 +248,14 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** This side may still send (R14). */
   get sendConnected(): boolean {
-    return this.#opened && !this.#ended && !this.#gone;
+    if (!this.#opened || this.#ended || this.#gone) return false;
+    return (this.#field(RECORD.state) & SEND_OVER) === 0;
   }
 
   /** The peer may still send (R14). */
   get receiveConnected(): boolean {
-    return this.#opened && !this.#peerEnded && !this.#gone;
+    if (!this.#opened || this.#peerEnded || this.#gone) return false;
+    return (this.#field(RECORD.state) & RECEIVE_OVER) === 0;
   }
 
   /** Bytes accepted by `send` and not yet taken by the system. */

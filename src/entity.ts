@@ -2,13 +2,13 @@
 import type { BatchGroup } from './batch.ts';
 
 export interface Entity {
-  /** Set where messages are handed out in batches. */
+  /** @internal Set where messages are handed out in batches. */
   readonly batchGroup: BatchGroup | undefined;
-  /** Whether the port must look at it for time limits. */
+  /** @internal Whether the port must look at it for time limits. */
   readonly hasTimeLimit: boolean;
-  /** One event: the kind and its two numbers (`EVENT_*`). Never throws. */
+  /** @internal One event: the kind and its two numbers (`EVENT_*`). Never throws. */
   handle(kind: number, offset: number, length: number): void;
-  /** Listeners: makes the object for an accepted connection, whose record is in `slot`. */
+  /** @internal Listeners: makes the object for an accepted connection, whose record is in `slot`. */
   adopt?(slot: number): Entity;
   /** Ends it in order; resolves when its record is free. */
   shutDown(): Promise<void>;

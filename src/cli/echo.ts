@@ -7,7 +7,6 @@ import { BACKENDS, framingOption } from './harness.ts';
 import { choice, flag, integer, type Option, onOff, text } from './options.ts';
 import { EXIT_OK, notSupported } from './outcome.ts';
 import { count, paint, size, table } from './terminal.ts';
-import { unlessClosed } from './unless-closed.ts';
 
 const lockOption: Option<string> = {
   placeholder: 'socket|stripes:N|all',
@@ -147,8 +146,7 @@ function echoInParts(parts: number): Handlers {
     message(connection, frame) {
       const partBytes = Math.max(1, Math.ceil(frame.length / parts));
       for (let at = 0; at < frame.length; at += partBytes) {
-        const part = frame.subarray(at, at + partBytes);
-        unlessClosed(() => connection.sendRaw(part));
+        connection.sendRaw(frame.subarray(at, at + partBytes));
       }
     },
   };

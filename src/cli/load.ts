@@ -12,7 +12,6 @@ import {
 import { Histogram } from './histogram.ts';
 import { emptyTally, Ledger, type Tally } from './ledger.ts';
 import type { Packets } from './packets.ts';
-import { unlessClosed } from './unless-closed.ts';
 
 /** Where the server is: `path` where it is not empty, else host and port. */
 export interface Target {
@@ -162,9 +161,9 @@ export class Load {
     const { ledger, connection, messages } = client;
     const { inFlight } = this.#options;
     while (client.isWritable && ledger.sent < messages && ledger.outstanding < inFlight) {
-      const isWelcome = unlessClosed(() => connection.send(ledger.next()));
       // Replies may still come out of a connection that has failed already.
-      if (isWelcome === undefined) return;
+      if (!connection.sendConnected) return;
+      const isWelcome = connection.send(ledger.next());
       ledger.markSent(performance.now());
       client.isWritable = isWelcome;
     }

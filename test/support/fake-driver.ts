@@ -1,0 +1,129 @@
+/** A backend that does nothing by itself: a test completes its operations by hand. */
+import * as layout from '#generated/layout';
+import type { BackendHost, BackendSelection, Driver, Limits } from '../../backends/backend.ts';
+
+export interface FakeSend {
+  readonly token: number;
+  readonly handle: number;
+  readonly bytes: Uint8Array;
+}
+
+export class FakeBackend {
+  host!: BackendHost;
+  ready: () => void = () => {};
+  listenToken = 0;
+  acceptToken = 0;
+  nowMs = 1;
+  readonly receives = new Map<number, number>();
+  readonly closes = new Map<number, number>();
+  readonly shutdowns = new Map<number, number>();
+  readonly sends: FakeSend[] = [];
+  readonly limits: Limits;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.limits = {
+      receiveDepth: 1,
+      sendDepth: 1,
+      maxTransferBytes: 2 ** 20,
+      selectsBuffers: true,
+      ...limits,
+    };
+  }
+
+  get selection(): BackendSelection<never> {
+    return {
+      name: 'fake',
+      options: undefined as never,
+      probe: () => ({ available: true }),
+      create: (host) => {
+        this.host = host;
+        return this.#driver();
+      },
+    };
+  }
+
+  /** Completes the pending accept with a new connection of this handle. */
+  accept(handle: number): void {
+    this.host.complete(this.acceptToken, handle, layout.COMPLETION_MORE);
+  }
+
+  /** Bytes arrive on a connection whose receive is armed. */
+  arrive(handle: number, bytes: Uint8Array): void {
+    const buffer = this.host.takeBuffer();
+    this.host.core.u8.set(bytes, this.host.bufferOffset(buffer));
+    this.host.complete(
+      this.receives.get(handle) as number,
+      bytes.length,
+      layout.COMPLETION_MORE | layout.COMPLETION_BUFFER,
+      buffer,
+    );
+  }
+
+  /** The armed receive ends: 0 for the peer's end, negative for an error. */
+  endReceive(handle: number, result: number): void {
+    this.host.complete(this.receives.get(handle) as number, result);
+    this.receives.delete(handle);
+  }
+
+  /** Completes every close that was asked for, cancelling the armed receive first. */
+  finishCloses(): void {
+    for (const [handle, token] of this.closes) {
+      if (this.receives.has(handle)) this.endReceive(handle, layout.ERROR_CANCELED);
+      this.host.complete(token, 0);
+    }
+    this.closes.clear();
+    this.ready();
+  }
+
+  #driver(): Driver {
+    const fake = this;
+    const nothing = () => {};
+    return {
+      limits: fake.limits,
+      attach: (ready) => {
+        fake.ready = ready;
+      },
+      wait: () => false,
+      wake: () => queueMicrotask(fake.ready),
+      flush: nothing,
+      listen: (token) => {
+        fake.listenToken = token;
+        queueMicrotask(() => {
+          fake.host.complete(token, 0);
+          fake.ready();
+        });
+      },
+      accept: (token) => {
+        fake.acceptToken = token;
+      },
+      connect: nothing,
+      bind: nothing,
+      receive: (token, handle) => {
+        fake.receives.set(handle, token);
+      },
+      send: (token, handle, offset, length) => {
+        const bytes = fake.host.core.u8.slice(offset, offset + length);
+        fake.sends.push({ token, handle, bytes });
+      },
+      receiveFrom: nothing,
+      sendTo: nothing,
+      shutdown: (token, handle) => {
+        fake.shutdowns.set(handle, token);
+      },
+      cancel: nothing,
+      close: (token, handle) => {
+        fake.closes.set(handle, token);
+      },
+      post: nothing,
+      localAddress: () => ({ address: 'fake', port: 1, family: 'IPv4' }),
+      remoteAddress: () => undefined,
+      configure: nothing,
+      setReferenced: nothing,
+      systemErrorName: () => undefined,
+      now: () => fake.nowMs,
+      setTimer: () => nothing,
+      counters: () => ({}),
+      dispose: async () => ({ operations: 0, handles: 0 }),
+    };
+  }
+}
