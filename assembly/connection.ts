@@ -26,6 +26,7 @@ import {
   OPERATION_CLOSE,
   OPERATION_SHUTDOWN,
   PORT_SELECTS_BUFFERS,
+  PROFILE_ALLOW_HALF_OPEN,
   Pool,
   Port,
   Profile,
@@ -295,9 +296,11 @@ export function advance(worker: Worker, slot: i32): bool {
 
 function advanceStream(worker: Worker, slot: i32, connection: Connection): bool {
   const port = portOf(worker);
-  // A broken frame: the handler had its last word, the rest is closed in order.
-  if (connection.state & STATE_FAIL_REPORTED && (connection.state & STATE_RESET) == 0) {
-    connection.state |= STATE_ENDING | STATE_CLOSING | STATE_DISCARD;
+  // The peer's end, or a broken frame, was dispatched: the handlers had their
+  // last word, the rest is closed in order.
+  if ((connection.state & STATE_RESET) == 0 && mustEnd(connection)) {
+    connection.state |= STATE_ENDING | STATE_CLOSING;
+    if (connection.state & STATE_FAIL_REPORTED) connection.state |= STATE_DISCARD;
     if (connection.closingMs == 0) connection.closingMs = max(port.nowMs, 1);
   }
   let done = submitSends(worker, slot, connection);
@@ -320,6 +323,12 @@ function advanceStream(worker: Worker, slot: i32, connection: Connection): bool 
     if (!submitClose(worker, slot, connection, 0)) done = false;
   }
   return done;
+}
+
+function mustEnd(connection: Connection): bool {
+  if (connection.state & STATE_FAIL_REPORTED) return true;
+  const flags = changetype<Profile>(connection.profile).flags;
+  return (connection.state & STATE_RECEIVE_FINISHED) != 0 && (flags & PROFILE_ALLOW_HALF_OPEN) == 0;
 }
 
 function advanceListener(worker: Worker, slot: i32, connection: Connection): bool {

@@ -91,6 +91,32 @@ export function sendable(connection: Connection): bool {
 }
 
 /**
+ * Appends one message as a frame. Its bytes on the wire, or a negative error
+ * (nothing appended). The caller has asked `sendable`, and says `queued` after.
+ */
+function append(
+  port: Port,
+  connection: Connection,
+  profile: Profile,
+  payload: usize,
+  length: u32,
+): i32 {
+  const framing = profile.framing;
+  const isRaw = changetype<Framing>(framing).kind == FRAMING_RAW;
+  const bytes = isRaw ? <i32>length : encodedBytes(framing, payload, length);
+  if (bytes <= 0) return bytes;
+  if (<u64>connection.queuedBytes + <u64>(<u32>bytes) > <u64>profile.maxQueuedBytes) {
+    return ERROR_NO_BUFFERS;
+  }
+  const at = queueRoom(port, connection, bytes);
+  if (at == 0) return ERROR_NO_BUFFERS;
+  if (isRaw) memory.copy(at, payload, length);
+  else encode(framing, payload, length, at);
+  connection.messagesSent += 1;
+  return bytes;
+}
+
+/**
  * Queues one message as a frame.
  * @returns 1, 0 (queued, but wait for DRAIN), or a negative error (nothing queued)
  */
@@ -100,21 +126,8 @@ export function send(workerPointer: usize, slot: i32, payload: usize, length: u3
   const connection = connectionAt(port, slot);
   if (!sendable(connection)) return ERROR_CLOSED;
   const profile = changetype<Profile>(connection.profile);
-  const framing = changetype<Framing>(profile.framing);
-  let bytes = <i32>length;
-  if (framing.kind != FRAMING_RAW) {
-    bytes = encodedBytes(profile.framing, payload, length);
-    if (bytes < 0) return bytes;
-  }
-  if (bytes == 0) return connection.state & STATE_BLOCKED ? 0 : 1;
-  if (<u64>connection.queuedBytes + <u64>(<u32>bytes) > <u64>profile.maxQueuedBytes) {
-    return ERROR_NO_BUFFERS;
-  }
-  const at = queueRoom(port, connection, bytes);
-  if (at == 0) return ERROR_NO_BUFFERS;
-  if (framing.kind != FRAMING_RAW) encode(profile.framing, payload, length, at);
-  else memory.copy(at, payload, length);
-  connection.messagesSent += 1;
+  const bytes = append(port, connection, profile, payload, length);
+  if (bytes < 0) return bytes;
   return queued(worker, slot, connection, profile);
 }
 
@@ -163,9 +176,24 @@ export function sendRoomDone(workerPointer: usize, slot: i32, messages: u32): i3
  */
 export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
   const worker = changetype<Worker>(workerPointer);
-  for (let index = from; index < count; index++) {
-    const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
-    if (send(workerPointer, reply.connection, reply.offset, reply.length) < 0) return index;
+  const port = portOf(worker);
+  let index = from;
+  while (index < count) {
+    // Replies come in runs for one connection: what does not change in a run is looked up once.
+    const slot = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES).connection;
+    const connection = connectionAt(port, slot);
+    if (!sendable(connection)) return index;
+    const profile = changetype<Profile>(connection.profile);
+    let bytes = 0;
+    while (index < count) {
+      const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
+      if (reply.connection != slot) break;
+      bytes = append(port, connection, profile, reply.offset, reply.length);
+      if (bytes < 0) break;
+      index++;
+    }
+    queued(worker, slot, connection, profile);
+    if (bytes < 0) return index;
   }
   return count;
 }

@@ -50,7 +50,6 @@ import {
   OPERATION_SEND_TO,
   OPERATION_SHUTDOWN,
   PORT_SELECTS_BUFFERS,
-  PROFILE_ALLOW_HALF_OPEN,
   PROFILE_EAGER_READ,
   PROFILE_READ_ORDER,
   PROFILE_WRITE_ORDER,
@@ -59,7 +58,6 @@ import {
   STATE_CANCEL_SUBMITTED,
   STATE_CLOSED,
   STATE_CLOSE_SUBMITTED,
-  STATE_CLOSING,
   STATE_DISCARD,
   STATE_ENDING,
   STATE_FAILED,
@@ -223,6 +221,7 @@ function completed(worker: Worker, port: Port, completion: Completion): void {
       connectionFail(worker, owner, completion.result, completion.systemError);
     } else {
       connection.state |= STATE_SEND_DOWN;
+      closeProgressed(port, connection);
       markDirty(worker, owner);
     }
   } else if (kind == OPERATION_CLOSE) {
@@ -461,6 +460,11 @@ function sent(worker: Worker, port: Port, connection: Connection, slot: i32): vo
   }
 }
 
+/** The limit on a close is on its standing still: a peer that takes what is queued has its time. */
+function closeProgressed(port: Port, connection: Connection): void {
+  if (connection.closingMs != 0) connection.closingMs = max(port.nowMs, 1);
+}
+
 function finishSend(worker: Worker, port: Port, connection: Connection, slot: i32): void {
   const operation = operationAt(port, slot);
   const owner = operation.connection;
@@ -474,6 +478,7 @@ function finishSend(worker: Worker, port: Port, connection: Connection, slot: i3
     port.late += 1;
     return;
   }
+  closeProgressed(port, connection);
   if (result < 0) connectionFail(worker, owner, result, systemError);
   else if (!whole) connectionFail(worker, owner, ERROR_BROKEN_PIPE, 0);
   else if (drainDue(connection)) emit(worker, EVENT_DRAIN, owner, 0, 0);
@@ -557,12 +562,6 @@ function report(worker: Worker, slot: i32): bool {
     if ((connection.state & STATE_FAILED) == 0) {
       if (eventRoom(worker) == 0) return false;
       if ((connection.state & STATE_DISCARD) == 0) emit(worker, EVENT_END, slot, 0, 0);
-      const flags = changetype<Profile>(connection.profile).flags;
-      if ((flags & PROFILE_ALLOW_HALF_OPEN) == 0) {
-        connection.state |= STATE_ENDING | STATE_CLOSING;
-        // Nothing more is to be said: from here it is a close, with its time limit.
-        if (connection.closingMs == 0) connection.closingMs = max(port.nowMs, 1);
-      }
     }
     connection.state |= STATE_RECEIVE_FINISHED;
     markDirty(worker, slot);

@@ -2,7 +2,7 @@
 import * as layout from '#generated/layout';
 import { Connection } from './connection.ts';
 import { endpointOf } from './endpoint.ts';
-import { groupOf } from './handlers.ts';
+import { checkHandlers, groupOf } from './handlers.ts';
 import { integerOption, knownOptions } from './options.ts';
 import { acquirePort, CONNECTION_OPTION_NAMES, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { profileValues, streamOptions } from './profile.ts';
@@ -30,6 +30,7 @@ export async function connect<Message = Uint8Array>(
 ): Promise<Connection<Message>> {
   knownOptions('connect', options, OPTION_NAMES);
   const endpoint = endpointOf(options, 1);
+  checkHandlers(options);
   const stream = streamOptions(options);
   const timeoutMs = integerOption(
     'connectTimeoutMs',
@@ -39,9 +40,9 @@ export async function connect<Message = Uint8Array>(
     2 ** 31 - 1,
   );
   const { signal } = options;
-  const port = await acquirePort(options, signal);
+  const port = await acquirePort(options);
+  if (signal?.aborted) throw canceled(signal);
   const values = profileValues(options, port.driver.limits, port.receiveBufferBytes);
-  const group = groupOf(options, values.highWaterMarkBytes);
   const profile = port.profiles.acquire(values);
   const { exports } = port.core;
   const { worker } = port.regions;
@@ -51,14 +52,8 @@ export async function connect<Message = Uint8Array>(
     throw port.errorOf(record, 'connect');
   }
   const slot = record % layout.POOL_CAPACITY_MAX;
-  const connection = new Connection<Message>({
-    port,
-    slot,
-    token: record,
-    group,
-    profile,
-    onGone: () => {},
-  });
+  const group = groupOf(options, profile);
+  const connection = new Connection<Message>({ port, slot, token: record, group });
   let failure: Error | undefined;
   const callOff = (error: number) => {
     exports.connectionAbort(worker, slot, error);

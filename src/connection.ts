@@ -8,7 +8,6 @@ import { OverlappedError } from './errors.ts';
 import type { Group } from './handlers.ts';
 import { MessageQueue } from './message-queue.ts';
 import type { Port } from './port.ts';
-import type { Profile } from './profile.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
 
 const RECORD = layout.Connection;
@@ -24,9 +23,6 @@ export interface ConnectionOrigin<Message> {
   readonly slot: number;
   readonly token: number;
   readonly group: Group<Message>;
-  readonly profile: Profile;
-  /** Called once, after the CLOSE event: its listener forgets it, its profile is given back. */
-  readonly onGone: (connection: Connection<Message>) => void;
 }
 
 /**
@@ -42,12 +38,11 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   readonly #slot: number;
   readonly #group: Group<Message>;
-  readonly #profile: Profile;
-  readonly #onGone: (connection: Connection<Message>) => void;
   #queue: MessageQueue<Message> | undefined;
   #drained: Deferred<void> | undefined;
-  readonly #closed = deferred();
-  readonly #opening = deferred();
+  // Made when someone asks: ten thousand idle connections need none of them.
+  #closed: Deferred<void> | undefined;
+  #opening: Deferred<void> | undefined;
   #error: OverlappedError | undefined;
   #opened = false;
   #blocked = false;
@@ -63,16 +58,13 @@ export class Connection<Message = Uint8Array> implements Entity {
   #lastStatistics: ConnectionStatistics | undefined;
 
   /** @internal */
-  constructor({ port, slot, token, group, profile, onGone }: ConnectionOrigin<Message>) {
+  constructor({ port, slot, token, group }: ConnectionOrigin<Message>) {
     this.port = port;
     this.id = token;
     this.#slot = slot;
     this.#group = group;
-    this.#profile = profile;
-    this.#onGone = onGone;
-    this.#opening.promise.catch(() => {});
     if (group.handlers.message === undefined && group.batch === undefined) {
-      this.#queue = new MessageQueue(group.highWaterMarkBytes, {
+      this.#queue = new MessageQueue(group.profile.values.highWaterMarkBytes, {
         hold: () => this.#call('connectionHold'),
         resume: () => this.resume(),
       });
@@ -177,9 +169,9 @@ export class Connection<Message = Uint8Array> implements Entity {
       this.#closing = true;
       this.#ended = true;
       this.#call('connectionClose');
-      this.port.watchTimeouts(this.#profile.values.closeTimeoutMs || Number.MAX_SAFE_INTEGER);
+      this.#watchClose();
     }
-    return this.#closed.promise;
+    return this.closed;
   }
 
   /** Resets the connection: nothing queued is sent, the peer sees RESET. */
@@ -197,6 +189,8 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** Resolves once closed, however it ended; `error` tells. */
   get closed(): Promise<void> {
+    if (this.#gone && this.#closed === undefined) return Promise.resolve();
+    this.#closed ??= deferred();
     return this.#closed.promise;
   }
 
@@ -315,6 +309,7 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** @internal Resolves when it is open; rejects with why it never was. */
   get opening(): Promise<void> {
+    this.#opening ??= deferred();
     return this.#opening.promise;
   }
 
@@ -325,8 +320,15 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** @internal */
   get hasTimeLimit(): boolean {
-    const { idleTimeoutMs, firstMessageTimeoutMs } = this.#profile.values;
-    return this.#closing || this.#error !== undefined || idleTimeoutMs + firstMessageTimeoutMs > 0;
+    const { idleTimeoutMs, firstMessageTimeoutMs } = this.#group.profile.values;
+    if (this.#closing || this.#peerEnded) return true;
+    return idleTimeoutMs + firstMessageTimeoutMs > 0;
+  }
+
+  /** It ends by itself now, or when its time for that is up. */
+  #watchClose(): void {
+    const { closeTimeoutMs } = this.#group.profile.values;
+    if (closeTimeoutMs > 0) this.port.watchTimeouts(closeTimeoutMs);
   }
 
   /** @internal */
@@ -347,6 +349,7 @@ export class Connection<Message = Uint8Array> implements Entity {
         break;
       case layout.EVENT_END:
         this.#peerEnded = true;
+        this.#watchClose();
         this.#queue?.end(undefined);
         if (!this.#closing) this.#group.handlers.end?.(this);
         break;
@@ -374,10 +377,10 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   #open(): void {
     this.#opened = true;
-    const { idleTimeoutMs, firstMessageTimeoutMs } = this.#profile.values;
+    const { idleTimeoutMs, firstMessageTimeoutMs } = this.#group.profile.values;
     if (idleTimeoutMs > 0) this.port.watchTimeouts(idleTimeoutMs);
     if (firstMessageTimeoutMs > 0) this.port.watchTimeouts(firstMessageTimeoutMs);
-    this.#opening.resolve();
+    this.#opening?.resolve();
     this.#group.handlers.open?.(this);
   }
 
@@ -411,7 +414,7 @@ export class Connection<Message = Uint8Array> implements Entity {
   /** Reported once; the connection closes by itself, and takes a last message until then. */
   #failed(error: OverlappedError): void {
     this.#error ??= error;
-    this.port.watchTimeouts(this.#profile.values.closeTimeoutMs || Number.MAX_SAFE_INTEGER);
+    this.#watchClose();
     this.#queue?.end(error);
     this.#drained?.reject(error);
     this.#drained = undefined;
@@ -440,16 +443,16 @@ export class Connection<Message = Uint8Array> implements Entity {
     this.#ended = true;
     this.#closing = true;
     this.port.entities[this.#slot] = undefined;
-    this.port.profiles.release(this.#profile);
+    this.port.profiles.release(this.#group.profile);
     this.#queue?.end(this.#error);
     this.#drained?.reject(this.#error ?? this.#closedError());
     this.#drained?.promise.catch(() => {});
-    this.#onGone(this);
-    this.#opening.reject(this.#openingError(result, systemError));
+    this.#group.onGone?.(this);
+    this.#opening?.reject(this.#openingError(result, systemError));
     try {
       if (this.#opened) this.#group.handlers.close?.(this, this.#error);
     } finally {
-      this.#closed.resolve();
+      this.#closed?.resolve();
     }
   }
 }

@@ -11,7 +11,7 @@ import { raw } from './framing.ts';
 import { MessageQueue } from './message-queue.ts';
 import { booleanOption, functionOptions, integerOption, knownOptions } from './options.ts';
 import type { Port, PortBackend } from './port.ts';
-import { acquirePort, PORT_OPTION_NAMES } from './ports.ts';
+import { acquirePort, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues } from './profile.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
 import type { PortOptions } from './types.ts';
@@ -295,7 +295,8 @@ export async function datagram(options: DatagramSocketOptions = {}): Promise<Dat
     ...(options.peer === undefined ? {} : { peer: endpointOf(options.peer, 1) }),
   };
   const { signal } = options;
-  const port = await acquirePort(options, signal);
+  const port = await acquirePort(options);
+  if (signal?.aborted) throw canceled(signal);
   // Datagrams have their own depths: each stands alone, so no backend's order limits them.
   const depths = { ...port.driver.limits, receiveDepth: DEPTH_MAX, sendDepth: DEPTH_MAX };
   const values = profileValues(

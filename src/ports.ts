@@ -48,12 +48,8 @@ export interface PortChoice extends PortOptions {
   readonly on?: Port | undefined;
 }
 
-/** @throws OverlappedError CLOSED, CANCELED, and what `Port.open` throws */
-export async function acquirePort(
-  options: PortChoice,
-  signal: AbortSignal | undefined,
-): Promise<Port> {
-  if (signal?.aborted) throw canceled(signal);
+/** @throws OverlappedError CLOSED, and what `Port.open` throws */
+export async function acquirePort(options: PortChoice): Promise<Port> {
   const { on } = options;
   if (on !== undefined) {
     if (!(on instanceof Port)) throw invalidOption('on', on, 'a port from openPort');
@@ -64,9 +60,7 @@ export async function acquirePort(
     if (on.closed) throw new OverlappedError('CLOSED', 'the port is closed');
     return on;
   }
-  const port = await sharedPort(options);
-  if (signal?.aborted) throw canceled(signal);
-  return port;
+  return sharedPort(options);
 }
 
 async function sharedPort(options: PortOptions): Promise<Port> {

@@ -6,10 +6,10 @@ import { type Deferred, deferred } from './deferred.ts';
 import { endpointOf } from './endpoint.ts';
 import type { Entity } from './entity.ts';
 import type { OverlappedError } from './errors.ts';
-import { type Group, groupOf } from './handlers.ts';
+import { checkHandlers, type Group, groupOf } from './handlers.ts';
 import { booleanOption, integerOption, knownOptions } from './options.ts';
 import type { Port, PortBackend } from './port.ts';
-import { acquirePort, CONNECTION_OPTION_NAMES, PORT_OPTION_NAMES } from './ports.ts';
+import { acquirePort, CONNECTION_OPTION_NAMES, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues, streamOptions } from './profile.ts';
 import type { ListenOptions } from './types.ts';
 
@@ -58,13 +58,13 @@ export class Server<Message = Uint8Array> implements Entity {
     port: Port,
     slot: number,
     profile: Profile,
-    group: Group<Message>,
+    options: ListenOptions<Message>,
     opening: Deferred<Server<Message>>,
   ) {
     this.port = port;
     this.#slot = slot;
     this.#profile = profile;
-    this.#group = group;
+    this.#group = groupOf(options, profile, (gone) => this.#connections.delete(gone));
     this.#opening = opening;
     port.entities[slot] = this;
   }
@@ -149,9 +149,8 @@ export class Server<Message = Uint8Array> implements Entity {
       slot,
       token: port.core.f64[(port.recordOf(slot) + layout.Connection.token) >>> 3] as number,
       group: this.#group,
-      profile: port.profiles.share(this.#profile),
-      onGone: (gone) => this.#connections.delete(gone),
     });
+    port.profiles.share(this.#profile);
     this.#connections.add(connection);
     return connection;
   }
@@ -196,6 +195,7 @@ export async function listen<Message = Uint8Array>(
   options: ListenOptions<Message>,
 ): Promise<Server<Message>> {
   knownOptions('listen', options, OPTION_NAMES);
+  checkHandlers(options);
   const endpoint: Endpoint = endpointOf(options, 0);
   const listenerOptions = {
     ...streamOptions(options),
@@ -211,12 +211,12 @@ export async function listen<Message = Uint8Array>(
     2 ** 20,
   );
   const { signal } = options;
-  const port = await acquirePort(options, signal);
+  const port = await acquirePort(options);
+  if (signal?.aborted) throw canceled(signal);
   const values = profileValues(options, port.driver.limits, port.receiveBufferBytes, {
     receiveWhileBlocked: false,
     maxConnections: most,
   });
-  const group = groupOf(options, values.highWaterMarkBytes);
   const profile = port.profiles.acquire(values);
   const { exports } = port.core;
   const { worker } = port.regions;
@@ -227,7 +227,7 @@ export async function listen<Message = Uint8Array>(
   }
   const slot = record % layout.POOL_CAPACITY_MAX;
   const opening = deferred<Server<Message>>();
-  const server = new Server<Message>(port, slot, profile, group, opening);
+  const server = new Server<Message>(port, slot, profile, options, opening);
   const token = exports.operationStart(worker, layout.OPERATION_LISTEN, slot);
   port.driver.listen(token, endpoint, listenerOptions);
   port.scheduleFlush();

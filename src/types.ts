@@ -85,7 +85,10 @@ export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Messag
   readonly idleTimeoutMs?: number;
   /** No whole message within so long of the opening ends it with TIMED_OUT. Default 0: never. */
   readonly firstMessageTimeoutMs?: number;
-  /** How long `close` waits for the peer before it aborts. Default 5,000. */
+  /**
+   * How long a close may stand still, with nothing sent and no end of the peer,
+   * before it becomes an abort. Default 5,000; 0: for ever.
+   */
   readonly closeTimeoutMs?: number;
   /** Default true. */
   readonly noDelay?: boolean;

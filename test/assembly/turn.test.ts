@@ -348,12 +348,18 @@ forEachVariant((name, makeCore) => {
   });
 
   scene('a connection without a record is reset also when no operation is left', () => {
-    const host = hostOf(makeCore, { maxConnections: 2, maxOperations: 32 });
+    const depths = { receiveDepth: 40, receiveBuffers: 50 };
+    const host = hostOf(makeCore, { maxConnections: 2, maxOperations: 32, ...depths });
     const listener = host.listen(host.profile({ framing: LINES }));
     show({ host });
-    const links = [1, 2, 3].map(() => host.arrive(listener) as Link);
+    const links = [host.arrive(listener) as Link];
+    show({ host });
+    // Its receives have taken every record that they may.
+    assert.is(host.loop.counters().operations, 30);
+    links.push(host.arrive(listener) as Link, host.arrive(listener) as Link);
     show({ host });
     assert.is(host.models.size, 1);
+    assert.equal(links.map((link) => link.wasReset), [false, true, true]);
     (links[0] as Link).terminal = 0;
     host.settle(randomFrom(8));
     assert.equal(links.map((link) => link.closed), [true, true, true]);
@@ -495,6 +501,21 @@ forEachVariant((name, makeCore) => {
     it.host.settle(randomFrom(9));
     assert.ok(it.model.closed && it.link.shutDown && !it.link.wasReset);
     assert.is(it.model.closeResult, 0);
+    finish(it);
+  });
+
+  scene('what came with the end can be answered, and so can the end', () => {
+    const it = open(makeCore, { receiveDepth: 2 });
+    const said: string[] = [];
+    it.host.onEvent = (model) => said.push(it.host.send(model, bytesOf('answer')));
+    feed(it, 'q\n');
+    it.link.terminal = 0;
+    it.host.backend.performReceive(it.link, 1);
+    show(it);
+    assert.equal(said, ['taken', 'taken']);
+    assert.is(it.host.send(it.model, bytesOf('too late')), 'CLOSED');
+    it.host.settle(randomFrom(10));
+    assert.ok(it.model.closed && it.link.shutDown && it.link.wire.length === 14);
     finish(it);
   });
 

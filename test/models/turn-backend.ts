@@ -111,7 +111,7 @@ export class TurnBackend {
   duplicates = 0;
   readonly problems: string[] = [];
   /** Kinds of what was submitted, for those who look. */
-  onSubmission: (kind: number, handle: number) => void = () => {};
+  onSubmission: (kind: number, handle: number, length: number) => void = () => {};
   #nextHandle = 1;
 
   constructor(loop: CompletionLoop, traits: BackendTraits) {
@@ -129,7 +129,7 @@ export class TurnBackend {
   submit(): void {
     for (const one = this.loop.submissions; one.next(); ) {
       const { kind, token, handle, offset, length } = one;
-      this.onSubmission(kind, handle);
+      this.onSubmission(kind, handle, length);
       if (kind === LoopOperation.cancel) this.#cancel(token);
       else this.begin(kind, token, handle, offset, length, one.isReset);
     }

@@ -172,6 +172,7 @@ export class TurnHost {
       if (model === undefined) continue;
       if (event.kind === LoopEventKind.close) this.models.delete(slot);
       else if (!model.closed) this.onEvent(model, event);
+      if (event.kind === LoopEventKind.end) model.endDispatched = true;
     }
   }
 
@@ -239,6 +240,8 @@ export class TurnHost {
       const isFrames = code.startsWith('FRAME');
       if (isFrames && code !== frame) this.problems.push(`send: ${code}, the model says ${frame}`);
       if (code !== 'CLOSED' && code !== 'NO_BUFFERS' && !isFrames) throw error;
+      const isOver = model.ending || model.closing || model.endDispatched || this.#hasFailed(model);
+      if (code === 'CLOSED' && !isOver) this.problems.push('send: CLOSED, and nobody said so');
       return code;
     }
   }

@@ -43,6 +43,8 @@ export class ConnectionModel {
   link: Link | undefined;
   opened = false;
   ended = false;
+  /** The application has seen the end, and said what it had to say to it. */
+  endDispatched = false;
   /** The error of the ERROR event. */
   failed: number | undefined;
   closed = false;
