@@ -13,6 +13,8 @@ import {
   Profile,
   SEND_CHUNK_HEADER,
   STATE_ENDING,
+  STATE_HELD,
+  STATE_PAUSED,
   SendChunk,
   Worker,
 } from './layout';
@@ -88,7 +90,8 @@ export function advanceDatagram(worker: Worker, slot: i32, connection: Connectio
     connection.sends++;
     submitOperation(worker, connection, operation, operationSlot);
   }
-  while (connection.receives < profile.receiveDepth && (connection.state & STATE_ENDING) == 0) {
+  const holds = STATE_ENDING | STATE_PAUSED | STATE_HELD;
+  while (connection.receives < profile.receiveDepth && (connection.state & holds) == 0) {
     if (!submissionRoom(worker, 1)) return false;
     const buffer = poolAcquire(port.buffers);
     if (buffer < 0) {

@@ -128,6 +128,8 @@ export function send(workerPointer: usize, slot: i32, payload: usize, length: u3
   const profile = changetype<Profile>(connection.profile);
   const bytes = append(port, connection, profile, payload, length);
   if (bytes < 0) return bytes;
+  // Nothing to send changes nothing: an empty message of a framing without frames.
+  if (bytes == 0) return connection.state & STATE_BLOCKED ? 0 : 1;
   return queued(worker, slot, connection, profile);
 }
 

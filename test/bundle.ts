@@ -10,7 +10,7 @@ const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   threads: ['test/threads'],
   host: ['test/src', 'test/backends', 'test/conformance'],
   examples: ['test/examples'],
-  cli: ['test/cli', 'test/build'],
+  cli: ['test/cli', 'test/build', 'test/bench'],
 };
 
 export const SUITES = Object.keys(FOLDERS) as SuiteName[];

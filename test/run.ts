@@ -4,9 +4,11 @@
  *   npm test -- --host node --suite core --file reorder --verbose
  *
  * `--host` and `--suite` may be given several times; `--file` takes test
- * files whose path contains the text.
+ * files whose path contains the text. `--jobs` is how many suites run at once:
+ * by default as many as there are processors, at most 4.
  */
 import { readdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     suite: { type: 'string', multiple: true },
     file: { type: 'string' },
     verbose: { type: 'boolean', default: false },
+    jobs: { type: 'string' },
     'limit-ms': { type: 'string' },
   },
 });
@@ -91,6 +94,7 @@ async function runSuite(
   return report;
 }
 
+const jobsAtOnce = Math.trunc(Number(values.jobs ?? Math.min(availableParallelism(), 4)));
 const hosts = choose('host', HOSTS, values.host);
 const suites = choose('suite', SUITES, values.suite);
 const isCi = process.env.CI === 'true';
@@ -104,6 +108,32 @@ let packageBuild: Promise<void> | undefined;
 function buildPackage(): Promise<void> {
   packageBuild ??= buildAll({ bundles: true, declarations: false });
   return packageBuild;
+}
+
+/** One suite in one host. */
+interface Job {
+  readonly host: Host;
+  readonly program: string;
+  readonly suite: SuiteName;
+  readonly bundle: { readonly folder: string; readonly entry: string };
+}
+
+/** Takes jobs from the front until none is left. */
+async function work(jobs: Job[]): Promise<void> {
+  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+    const { host, program, suite, bundle } = job;
+    const started = performance.now();
+    const report = await runSuite(host, program, suite, bundle);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const counts = [
+      `${report.passed} passed`,
+      `${report.failures.length} failed`,
+      ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
+    ];
+    console.log(`${host.name.padEnd(9)} ${suite.padEnd(9)} ${counts.join(', ')}  (${seconds} s)`);
+    printFailures(report.failures);
+    reports.push({ host: `${host.name} (${suite})`, report });
+  }
 }
 
 async function main(): Promise<void> {
@@ -124,6 +154,7 @@ async function main(): Promise<void> {
     }
   }
 
+  const jobs: Job[] = [];
   for (const [suite, files] of tests) {
     if (files.length === 0) {
       if (values.file === undefined) console.log(`${' '.repeat(9)} ${suite}: no test files`);
@@ -144,20 +175,12 @@ async function main(): Promise<void> {
       continue;
     }
     for (const [host, program] of programs) {
-      if (!host.suites.includes(suite)) continue;
-      const started = performance.now();
-      const report = await runSuite(host, program, suite, { folder, entry });
-      const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      const counts = [
-        `${report.passed} passed`,
-        `${report.failures.length} failed`,
-        ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
-      ];
-      console.log(`${host.name.padEnd(9)} ${suite.padEnd(9)} ${counts.join(', ')}  (${seconds} s)`);
-      printFailures(report.failures);
-      reports.push({ host: `${host.name} (${suite})`, report });
+      if (host.suites.includes(suite)) jobs.push({ host, program, suite, bundle: { folder, entry } });
     }
   }
+  // The longest first, so that no core is left with all of it at the end.
+  jobs.sort((a, b) => LIMIT_MS[b.suite] - LIMIT_MS[a.suite]);
+  await Promise.all(Array.from({ length: Math.max(1, jobsAtOnce) }, () => work(jobs)));
 
   const digests = compareDigests(reports);
   const names = new Set(reports.flatMap(({ report }) => report.digests.map(([name]) => name)));

@@ -7,6 +7,8 @@ export {
   type CompletionRecord,
 } from './completion-queue.ts';
 export { Core, type CoreHandle, type CoreOptions } from './core.ts';
+export { FrameDecoder, type FrameDecoderOptions, type OnMessage } from './frame-decoder.ts';
+export { FrameEncoder } from './frame-encoder.ts';
 export { Lock, StripedLock } from './lock.ts';
 export {
   CompletionLoop,
@@ -24,5 +26,3 @@ export type { LoopProfileOptions } from './loop-profile.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { ReorderBuffer, type ReorderBufferOptions } from './reorder-buffer.ts';
 export { Sequencer } from './sequencer.ts';
-export { FrameDecoder, type FrameDecoderOptions, type OnMessage } from './frame-decoder.ts';
-export { FrameEncoder } from './frame-encoder.ts';

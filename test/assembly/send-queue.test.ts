@@ -71,16 +71,20 @@ forEachVariant((name, makeCore) => {
         const link = model.link as Link;
         const numbers = new Map<number, number>();
         const { backend } = host;
-        const drains = () => host.log.filter(({ event }) => event.kind === layout.EVENT_DRAIN).length;
+        const drains = () =>
+          host.log.filter(({ event }) => event.kind === layout.EVENT_DRAIN).length;
 
         const send = () => {
           const sizes = [0, random(4), random(600), random(600), 100, random(6000), random(70_000)];
-          const message = new Uint8Array(sizes[random(sizes.length)] as number).fill(97 + random(26));
+          const message = new Uint8Array(sizes[random(sizes.length)] as number).fill(
+            97 + random(26),
+          );
           const frame = modelEncode(setup.framing, message);
           const arenaBefore = host.loop.counters().arenaBytes;
           const said = host.send(model, message);
           // A message that does not fit the scratch space needs the arena to be looked at.
-          if (typeof frame === 'string') return assert.ok(said === frame || message.length > 65_536);
+          if (typeof frame === 'string')
+            return assert.ok(said === frame || message.length > 65_536);
           const arenaNow = host.loop.counters().arenaBytes;
           if (said === 'NO_BUFFERS') {
             assert.is(arenaNow, arenaBefore);
@@ -94,13 +98,17 @@ forEachVariant((name, makeCore) => {
           const ready = backend.reportable();
           const held = ready[random(Math.max(ready.length, 1))];
           if (held === undefined) return;
-          queue.report(numbers.get(held.token) as number, (held.outcomes[0] as { result: number }).result);
+          queue.report(
+            numbers.get(held.token) as number,
+            (held.outcomes[0] as { result: number }).result,
+          );
           backend.report(held);
           host.due = true;
         };
         const number = () => {
           for (const { kind, token } of backend.held.values()) {
-            if (kind === LoopOperation.send && !numbers.has(token)) numbers.set(token, numbers.size);
+            if (kind === LoopOperation.send && !numbers.has(token))
+              numbers.set(token, numbers.size);
           }
         };
         const step = (what: number) => {
@@ -115,7 +123,9 @@ forEachVariant((name, makeCore) => {
           number();
           assert.is(host.loop.queuedBytes(model.token), queue.queuedBytes);
           assert.is(drains(), queue.drains);
-          const inFlight = [...backend.held.values()].filter(({ kind }) => kind === LoopOperation.send);
+          const inFlight = [...backend.held.values()].filter(
+            ({ kind }) => kind === LoopOperation.send,
+          );
           assert.ok(inFlight.length <= setup.sendDepth);
           assert.ok(inFlight.every(({ length }) => length > 0 && length <= setup.maxTransferBytes));
           host.verify();
@@ -139,12 +149,26 @@ forEachVariant((name, makeCore) => {
   test(`${name}: room, a list of replies, and where it stops`, () => {
     const core = createCore(makeCore, 4 << 20);
     const { exports, u8, u32 } = core;
-    const sizes = { maxConnections: 2, receiveBuffers: 2, receiveBufferBytes: 64, arenaBytes: 2 ** 16 };
-    const limits = { receiveDepth: 1, sendDepth: 1, maxTransferBytes: 2 ** 20, selectsBuffers: false };
+    const sizes = {
+      maxConnections: 2,
+      receiveBuffers: 2,
+      receiveBufferBytes: 64,
+      arenaBytes: 2 ** 16,
+    };
+    const limits = {
+      receiveDepth: 1,
+      sendDepth: 1,
+      maxTransferBytes: 2 ** 20,
+      selectsBuffers: false,
+    };
     const regions = placeRegions(core, sizes, limits);
     const { worker, replies, scratch } = regions;
     const options = { framing: parseFraming('u16le'), highWaterMarkBytes: 20, maxQueuedBytes: 40 };
-    const profile = writeLoopProfile(core, options, { receiveDepth: 1, sendDepth: 1, receiveBytes: 64 });
+    const profile = writeLoopProfile(core, options, {
+      receiveDepth: 1,
+      sendDepth: 1,
+      receiveBytes: 64,
+    });
     const token = exports.connectionCreate(worker, layout.CONNECTION_STREAM, profile);
     const slot = exports.connectionCheck(worker, token);
     assert.is(exports.sendRoom(worker, slot, 5), layout.ERROR_CLOSED);

@@ -30,7 +30,7 @@ import { ConnectionModel } from '../models/turn.ts';
 import { type Link, randomFrom } from '../models/turn-backend.ts';
 import { TurnHost } from '../models/turn-host.ts';
 import { createCore, throwsCode } from '../support/primitives.ts';
-import { type MakeCore, forEachVariant } from '../support/variants.ts';
+import { forEachVariant, type MakeCore } from '../support/variants.ts';
 
 const LINES = parseFraming('line');
 const encoder = new TextEncoder();
@@ -106,7 +106,11 @@ forEachVariant((name, makeCore) => {
 
   scene('a pause holds back the last line that has no end', () => {
     const framing = parseFraming('line');
-    const it = open(makeCore, {}, { framing: { ...framing, unterminated: 'deliver' } as typeof framing });
+    const it = open(
+      makeCore,
+      {},
+      { framing: { ...framing, unterminated: 'deliver' } as typeof framing },
+    );
     feed(it, 'rest');
     show(it);
     it.host.pause(it.model);
@@ -214,17 +218,20 @@ forEachVariant((name, makeCore) => {
     finish(it);
   });
 
-  scene('buffers selected by the backend: none free ends the receive, and it is armed again', () => {
-    const options = { selectsBuffers: true, receiveBuffers: 2, receiveBufferBytes: 8 };
-    const it = open(makeCore, options);
-    it.link.feed(bytesOf('0123456789abc\n0123456789abc\nx\n'));
-    for (let i = 0; i < 3; i++) it.host.backend.performReceive(it.link, 8);
-    show(it);
-    assert.is(it.host.loop.counters().starved, 1);
-    it.host.settle(randomFrom(5));
-    assert.is(it.model.messages, 3);
-    finish(it);
-  });
+  scene(
+    'buffers selected by the backend: none free ends the receive, and it is armed again',
+    () => {
+      const options = { selectsBuffers: true, receiveBuffers: 2, receiveBufferBytes: 8 };
+      const it = open(makeCore, options);
+      it.link.feed(bytesOf('0123456789abc\n0123456789abc\nx\n'));
+      for (let i = 0; i < 3; i++) it.host.backend.performReceive(it.link, 8);
+      show(it);
+      assert.is(it.host.loop.counters().starved, 1);
+      it.host.settle(randomFrom(5));
+      assert.is(it.model.messages, 3);
+      finish(it);
+    },
+  );
 
   scene('a pause cancels a receive that selects buffers, and resume arms another', () => {
     const it = open(makeCore, { selectsBuffers: true });
@@ -264,32 +271,35 @@ forEachVariant((name, makeCore) => {
     finish(it);
   });
 
-  scene('a send in part, with others behind it, breaks the connection and sends nothing twice', () => {
-    for (const writeOrder of [true, false]) {
-      const it = open(makeCore, { sendDepth: 2 }, { writeOrder });
-      it.host.send(it.model, bytesOf('first'));
-      it.host.flush();
-      it.host.send(it.model, bytesOf('second'));
-      it.host.flush();
-      const [first, second] = [...it.host.backend.held.values()].filter(
-        ({ kind }) => kind === LoopOperation.send,
-      );
-      it.host.backend.held.delete(first?.token as number);
-      it.host.backend.held.delete(second?.token as number);
-      it.host.loop.complete(second?.token as number, 7);
-      it.host.loop.complete(first?.token as number, 2);
-      it.model.disturbed = true;
-      it.host.due = true;
-      it.host.rounds();
-      assert.equal(
-        it.host.log.map(({ event }) => event.result),
-        [0, ERROR_BROKEN_PIPE],
-      );
-      show(it);
-      assert.is(it.model.closeResult, ERROR_BROKEN_PIPE);
-      finish(it);
-    }
-  });
+  scene(
+    'a send in part, with others behind it, breaks the connection and sends nothing twice',
+    () => {
+      for (const writeOrder of [true, false]) {
+        const it = open(makeCore, { sendDepth: 2 }, { writeOrder });
+        it.host.send(it.model, bytesOf('first'));
+        it.host.flush();
+        it.host.send(it.model, bytesOf('second'));
+        it.host.flush();
+        const [first, second] = [...it.host.backend.held.values()].filter(
+          ({ kind }) => kind === LoopOperation.send,
+        );
+        it.host.backend.held.delete(first?.token as number);
+        it.host.backend.held.delete(second?.token as number);
+        it.host.loop.complete(second?.token as number, 7);
+        it.host.loop.complete(first?.token as number, 2);
+        it.model.disturbed = true;
+        it.host.due = true;
+        it.host.rounds();
+        assert.equal(
+          it.host.log.map(({ event }) => event.result),
+          [0, ERROR_BROKEN_PIPE],
+        );
+        show(it);
+        assert.is(it.model.closeResult, ERROR_BROKEN_PIPE);
+        finish(it);
+      }
+    },
+  );
 
   scene('an empty send says the truth about waiting', () => {
     const it = open(makeCore, {}, { highWaterMarkBytes: 10, framing: parseFraming('raw') });
@@ -329,7 +339,10 @@ forEachVariant((name, makeCore) => {
       host.flush();
       host.settle(randomFrom(7));
       assert.is(host.models.size, 2);
-      assert.equal(links.map((link) => link.wasReset), [false, false, false, false, true]);
+      assert.equal(
+        links.map((link) => link.wasReset),
+        [false, false, false, false, true],
+      );
       assert.is(host.all.length, 4);
       assert.is(host.loop.counters().rejected, 0);
       finish({ host });
@@ -342,7 +355,10 @@ forEachVariant((name, makeCore) => {
     show({ host });
     const links = [1, 2, 3].map(() => host.arrive(listener) as Link);
     show({ host });
-    assert.equal(links.map((link) => link.wasReset), [false, true, true]);
+    assert.equal(
+      links.map((link) => link.wasReset),
+      [false, true, true],
+    );
     assert.is(host.loop.counters().rejected, 2);
     finish({ host });
   });
@@ -359,10 +375,16 @@ forEachVariant((name, makeCore) => {
     links.push(host.arrive(listener) as Link, host.arrive(listener) as Link);
     show({ host });
     assert.is(host.models.size, 1);
-    assert.equal(links.map((link) => link.wasReset), [false, true, true]);
+    assert.equal(
+      links.map((link) => link.wasReset),
+      [false, true, true],
+    );
     (links[0] as Link).terminal = 0;
     host.settle(randomFrom(8));
-    assert.equal(links.map((link) => link.closed), [true, true, true]);
+    assert.equal(
+      links.map((link) => link.closed),
+      [true, true, true],
+    );
     finish({ host });
   });
 
@@ -519,7 +541,7 @@ forEachVariant((name, makeCore) => {
     finish(it);
   });
 
-  scene('without it the peer\'s end ends this side, after what is queued', () => {
+  scene("without it the peer's end ends this side, after what is queued", () => {
     const it = open(makeCore);
     it.host.send(it.model, bytesOf('queued'));
     it.link.terminal = 0;
@@ -544,7 +566,11 @@ forEachVariant((name, makeCore) => {
   scene('datagrams: several pending, any order, errors that end nothing (R18)', () => {
     const host = hostOf(makeCore, { receiveDepth: 3, sendDepth: 2, eventCapacity: 4 });
     const { loop, backend } = host;
-    const profile = host.profile({ framing: parseFraming('raw'), highWaterMarkBytes: 100, maxQueuedBytes: 300 });
+    const profile = host.profile({
+      framing: parseFraming('raw'),
+      highWaterMarkBytes: 100,
+      maxQueuedBytes: 300,
+    });
     const { connection, operation } = loop.open('datagram', profile);
     const handle = backend.newLink(false).handle;
     backend.begin(0, operation, -1);
@@ -557,7 +583,11 @@ forEachVariant((name, makeCore) => {
         backend.submit();
         for (const event = loop.events; event.next(); ) {
           const isDatagram = event.kind === 8;
-          events.push(isDatagram ? new TextDecoder().decode(event.bytes().slice()) : `${event.kind} ${event.result}`);
+          events.push(
+            isDatagram
+              ? new TextDecoder().decode(event.bytes().slice())
+              : `${event.kind} ${event.result}`,
+          );
           assert.is(event.connection, connection);
         }
         host.flush();
@@ -565,15 +595,25 @@ forEachVariant((name, makeCore) => {
     };
     round();
     const pending = [...backend.held.values()];
-    assert.equal(pending.map(({ kind }) => kind), Array(3).fill(LoopOperation.receiveFrom));
-    pending.forEach(({ offset }, index) => loop.core.u8.set(bytesOf(`datagram ${index}`), offset + 24));
+    assert.equal(
+      pending.map(({ kind }) => kind),
+      Array(3).fill(LoopOperation.receiveFrom),
+    );
+    for (const [index, { offset }] of pending.entries()) {
+      loop.core.u8.set(bytesOf(`datagram ${index}`), offset + 24);
+    }
     for (const index of [2, 0, 1]) {
       const { token } = pending[index] as (typeof pending)[0];
       backend.held.delete(token);
       loop.complete(token, index === 1 ? ERROR_REFUSED : 10, 0, NOTHING, 0);
     }
     round();
-    assert.equal(events.splice(0), [`${EVENT_OPEN} 0`, 'datagram 2', 'datagram 0', `10 ${ERROR_REFUSED}`]);
+    assert.equal(events.splice(0), [
+      `${EVENT_OPEN} 0`,
+      'datagram 2',
+      'datagram 0',
+      `10 ${ERROR_REFUSED}`,
+    ]);
     assert.is(backend.held.size, 3);
 
     const address = new Uint8Array(24);
@@ -582,8 +622,12 @@ forEachVariant((name, makeCore) => {
     assert.is(loop.sendDatagram(connection, address, bytesOf('x'.repeat(60))), false);
     throwsCode(() => loop.sendDatagram(connection, address, new Uint8Array(150)), 'NO_BUFFERS');
     host.flush();
-    const sends = () => [...backend.held.values()].filter(({ kind }) => kind === LoopOperation.sendTo);
-    assert.equal(sends().map(({ length }) => length), [29, 24]);
+    const sends = () =>
+      [...backend.held.values()].filter(({ kind }) => kind === LoopOperation.sendTo);
+    assert.equal(
+      sends().map(({ length }) => length),
+      [29, 24],
+    );
     const [first, second] = sends();
     for (const held of [second, first] as (typeof pending)[0][]) {
       backend.held.delete(held.token);

@@ -23,7 +23,9 @@ const RECORDED = '7f1ea180f34c5261b690ac0ee33670eac9f1af3beaca0b3ef3d256a288a9cf
 
 const OVERSIZE = { maxFrameBytes: 60, onOversize: 'discard' } as const;
 const FRAMINGS: readonly Framing[] = [
-  ...['raw', 'u8', 'u16le', 'u16be', 'u24be', 'u32be', 'u64le', 'u16le,inclusive'].map(parseFraming),
+  ...['raw', 'u8', 'u16le', 'u16be', 'u24be', 'u32be', 'u64le', 'u16le,inclusive'].map(
+    parseFraming,
+  ),
   ...['varint', 'varint,max=60', 'line', 'line,max=40'].map(parseFraming),
   lengthField({ size: 2, ...OVERSIZE, failFast: false }),
   varint({ keepHeader: true, ...OVERSIZE }),
@@ -106,7 +108,8 @@ forEachVariant((name, makeCore) => {
           kinds.set(event.kind, (kinds.get(event.kind) ?? 0) + 1);
         }
         for (const { wire } of backend.links.values()) transcript.bytes(wire);
-        const { submitted, completed, stale, late, accepted, closed, starved } = host.loop.counters();
+        const { submitted, completed, stale, late, accepted, closed, starved } =
+          host.loop.counters();
         transcript.numbers(submitted, completed, stale, late, accepted, closed, starved);
       }
     });

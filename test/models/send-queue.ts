@@ -29,7 +29,10 @@ export class SendQueueModel {
 
   /** Send number `send`, from 0, completed with so many bytes. */
   report(send: number, bytes: number): void {
-    if (!this.#isOrdered) return this.#sent(bytes);
+    if (!this.#isOrdered) {
+      this.#sent(bytes);
+      return;
+    }
     this.#reported.set(send, bytes);
     for (;;) {
       const next = this.#reported.get(this.#nextSend);

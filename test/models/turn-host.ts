@@ -229,7 +229,7 @@ export class TurnHost {
     try {
       const welcome = this.loop.send(model.token, message);
       if (typeof frame === 'string') this.problems.push(`a message was taken that is ${frame}`);
-      else model.queued.push(...frame);
+      else for (const byte of frame) model.queued.push(byte);
       if (model.ending || model.closing) this.problems.push('a message was taken after end');
       if (!welcome) model.blocked = true;
       return welcome ? 'taken' : 'blocked';
