@@ -6,6 +6,7 @@ import { checkHandlers, groupOf } from './handlers.ts';
 import { integerOption, knownOptions } from './options.ts';
 import { acquirePort, CONNECTION_OPTION_NAMES, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { profileValues, streamOptions } from './profile.ts';
+import { createRecord, openingToken } from './record.ts';
 import type { ConnectOptions } from './types.ts';
 
 const OPTION_NAMES = new Set([
@@ -43,20 +44,17 @@ export async function connect<Message = Uint8Array>(
   const port = await acquirePort(options);
   if (signal?.aborted) throw canceled(signal);
   const values = profileValues(options, port.driver.limits, port.receiveBufferBytes);
-  const profile = port.profiles.acquire(values);
-  const { exports } = port.core;
-  const { worker } = port.regions;
-  const record = exports.connectionCreate(worker, layout.CONNECTION_STREAM, profile.address);
-  if (record < 0) {
-    port.profiles.release(profile);
-    throw port.errorOf(record, 'connect');
-  }
-  const slot = record % layout.POOL_CAPACITY_MAX;
+  const { slot, token, profile } = createRecord(
+    port,
+    layout.CONNECTION_STREAM,
+    values,
+    'connect',
+  );
   const group = groupOf(options, profile);
-  const connection = new Connection<Message>({ port, slot, token: record, group });
+  const connection = new Connection<Message>({ port, slot, token, group });
   let failure: Error | undefined;
   const callOff = (error: number) => {
-    exports.connectionAbort(worker, slot, error);
+    port.core.exports.connectionAbort(port.regions.worker, slot, error);
     port.scheduleFlush();
   };
   const clearTimer =
@@ -71,8 +69,7 @@ export async function connect<Message = Uint8Array>(
     }
   };
   signal?.addEventListener('abort', onAbort, { once: true });
-  const token = exports.operationStart(worker, layout.OPERATION_CONNECT, slot);
-  port.driver.connect(token, endpoint, stream);
+  port.driver.connect(openingToken(port, layout.OPERATION_CONNECT, slot), endpoint, stream);
   port.scheduleFlush();
   try {
     await connection.opening;

@@ -8,6 +8,7 @@ import { OverlappedError } from './errors.ts';
 import type { Group } from './handlers.ts';
 import { MessageQueue } from './message-queue.ts';
 import type { Port } from './port.ts';
+import { handleOf } from './record.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
 
 const RECORD = layout.Connection;
@@ -292,7 +293,7 @@ export class Connection<Message = Uint8Array> implements Entity {
   }
 
   get #handle(): number {
-    return this.#field(RECORD.handle) | 0;
+    return handleOf(this.port, this.#slot);
   }
 
   #field(offset: number): number {

@@ -2,6 +2,7 @@
 import * as layout from '#generated/layout';
 import type { DatagramOptions, SocketAddress } from '../backends/backend.ts';
 import type { IpAddress } from './core/address.ts';
+import { closeOnAbort, createRecord, handleOf, openingToken } from './record.ts';
 import { DEPTH_MAX } from './core/regions.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { endpointOf } from './endpoint.ts';
@@ -14,7 +15,7 @@ import type { Port, PortBackend } from './port.ts';
 import { acquirePort, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues } from './profile.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
-import type { PortOptions } from './types.ts';
+import type { PortOptions } from './port-options.ts';
 
 const OPTION_NAMES = new Set([
   ...PORT_OPTION_NAMES,
@@ -216,8 +217,7 @@ export class DatagramSocket implements Entity {
   }
 
   get #handle(): number {
-    const { port } = this;
-    return port.core.i32[(port.recordOf(this.#slot) + layout.Connection.handle) >>> 2] as number;
+    return handleOf(this.port, this.#slot);
   }
 
   #hold(name: 'connectionHold' | 'connectionResume'): void {
@@ -312,25 +312,12 @@ export async function datagram(options: DatagramSocketOptions = {}): Promise<Dat
     depths,
     port.receiveBufferBytes,
   );
-  const profile = port.profiles.acquire(values);
-  const { exports } = port.core;
-  const { worker } = port.regions;
-  const record = exports.connectionCreate(worker, layout.CONNECTION_DATAGRAM, profile.address);
-  if (record < 0) {
-    port.profiles.release(profile);
-    throw port.errorOf(record, 'bind');
-  }
-  const slot = record % layout.POOL_CAPACITY_MAX;
+  const { slot, profile } = createRecord(port, layout.CONNECTION_DATAGRAM, values, 'bind');
   const opening = deferred<DatagramSocket>();
   const socket = new DatagramSocket(port, slot, profile, options, opening);
-  const token = exports.operationStart(worker, layout.OPERATION_LISTEN, slot);
-  port.driver.bind(token, endpoint, bindOptions);
+  port.driver.bind(openingToken(port, layout.OPERATION_LISTEN, slot), endpoint, bindOptions);
   port.scheduleFlush();
   await opening.promise;
-  if (signal !== undefined) {
-    const onAbort = () => void socket.close();
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  }
+  closeOnAbort(signal, () => socket.close());
   return socket;
 }

@@ -29,21 +29,20 @@ export {
 } from './framing.ts';
 export { type HostInfo, info } from './info.ts';
 export { Port, type PortBackend, type PortLeftovers } from './port.ts';
+export type { BackendName, PortOptions } from './port-options.ts';
 export type { BackendReport } from './registry.ts';
 export { listen, Server, type ServerStatistics } from './server.ts';
 export type { ConnectionStatistics, PortStatistics } from './stats.ts';
 export type {
-  BackendName,
   Codec,
   ConnectionOptions,
   ConnectOptions,
   Handlers,
   ListenOptions,
-  PortOptions,
 } from './types.ts';
 
 import { Port } from './port.ts';
-import type { PortOptions } from './types.ts';
+import type { PortOptions } from './port-options.ts';
 
 /** Makes a port of its own: pass it as `on` to `listen`, `connect` and `datagram`. */
 export function openPort(options: PortOptions = {}): Promise<Port> {

@@ -22,7 +22,7 @@ import { ProfileTable } from './profile.ts';
 import { type BackendReport, chooseBackend } from './registry.ts';
 import { type PortStatistics, portStatistics } from './stats.ts';
 import { drainSubmissions } from './submissions.ts';
-import type { PortOptions } from './types.ts';
+import type { PortOptions } from './port-options.ts';
 
 /** Turns in one pass of the host's loop before other work gets its chance. */
 const TURNS_AT_ONCE = 8;

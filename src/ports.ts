@@ -2,7 +2,7 @@
 import { OverlappedError } from './errors.ts';
 import { invalidOption } from './options.ts';
 import { Port } from './port.ts';
-import type { PortOptions } from './types.ts';
+import type { PortOptions } from './port-options.ts';
 
 export const PORT_OPTION_NAMES = [
   'backend',

@@ -5,7 +5,7 @@
 import type { BackendModule, BackendSelection, Probe } from '../backends/backend.ts';
 import { OverlappedError } from './errors.ts';
 import { invalidOption } from './options.ts';
-import type { BackendName, PortOptions } from './types.ts';
+import type { BackendName, PortOptions } from './port-options.ts';
 
 /** Fastest first; `auto` takes the first that passes its probe. */
 const AUTOMATIC: readonly BackendName[] = ['iocp', 'uring', 'bun', 'net'];

@@ -11,6 +11,7 @@ import { booleanOption, integerOption, knownOptions } from './options.ts';
 import type { Port, PortBackend } from './port.ts';
 import { acquirePort, CONNECTION_OPTION_NAMES, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues, streamOptions } from './profile.ts';
+import { closeOnAbort, createRecord, handleOf, openingToken } from './record.ts';
 import type { ListenOptions } from './types.ts';
 
 const OPTION_NAMES = new Set([
@@ -136,8 +137,7 @@ export class Server<Message = Uint8Array> implements Entity {
   }
 
   get #handle(): number {
-    const { port } = this;
-    return port.core.i32[(port.recordOf(this.#slot) + layout.Connection.handle) >>> 2] as number;
+    return handleOf(this.port, this.#slot);
   }
 
   /** @internal A connection of this listener was accepted: its record is in `slot`. */
@@ -217,25 +217,16 @@ export async function listen<Message = Uint8Array>(
     receiveWhileBlocked: false,
     maxConnections: most,
   });
-  const profile = port.profiles.acquire(values);
-  const { exports } = port.core;
-  const { worker } = port.regions;
-  const record = exports.connectionCreate(worker, layout.CONNECTION_LISTENER, profile.address);
-  if (record < 0) {
-    port.profiles.release(profile);
-    throw port.errorOf(record, 'listen');
-  }
-  const slot = record % layout.POOL_CAPACITY_MAX;
+  const { slot, profile } = createRecord(port, layout.CONNECTION_LISTENER, values, 'listen');
   const opening = deferred<Server<Message>>();
   const server = new Server<Message>(port, slot, profile, options, opening);
-  const token = exports.operationStart(worker, layout.OPERATION_LISTEN, slot);
-  port.driver.listen(token, endpoint, listenerOptions);
+  port.driver.listen(
+    openingToken(port, layout.OPERATION_LISTEN, slot),
+    endpoint,
+    listenerOptions,
+  );
   port.scheduleFlush();
   await opening.promise;
-  if (signal !== undefined) {
-    const onAbort = () => void server.close();
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  }
+  closeOnAbort(signal, () => server.close());
   return server;
 }

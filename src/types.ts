@@ -1,12 +1,11 @@
 /** The public options and handlers. Classes stand in their own files. */
-import type { BackendSelection } from '../backends/backend.ts';
 import type { MessageBatch } from './batch.ts';
 import type { Connection } from './connection.ts';
 import type { OverlappedError } from './errors.ts';
 import type { Framing } from './framing.ts';
 import type { Port } from './port.ts';
+import type { PortOptions } from './port-options.ts';
 
-export type BackendName = 'iocp' | 'uring' | 'net' | 'bun' | 'sim';
 
 /** Turns messages into objects and back (R29). `decode` gets borrowed bytes and must not keep them. */
 export interface Codec<Message> {
@@ -36,22 +35,6 @@ export interface Handlers<Message = Uint8Array> {
   error?(connection: Connection<Message>, error: OverlappedError): void;
   /** The last call for a connection; `error` is there unless both sides ended cleanly. */
   close?(connection: Connection<Message>, error: OverlappedError | undefined): void;
-}
-
-/** How a port is made. Ports of equal choice are shared unless `port` is given. */
-export interface PortOptions {
-  /** `'auto'` (default) takes the fastest backend that passes its probe. */
-  readonly backend?: 'auto' | BackendName | BackendSelection<never>;
-  /** Most connections (and listeners and datagram sockets) open at once. Default 16,384. */
-  readonly maxConnections?: number;
-  /** Bytes in each receive buffer (R9). Default 65,536. */
-  readonly receiveBufferBytes?: number;
-  /** Most receive buffers (R9). Default 1,024, or as many as the receives that can be pending on 64 connections. */
-  readonly receiveBuffers?: number;
-  /** Bytes for send queues and frames that span buffers, a power of two. Default 128 MiB. */
-  readonly arenaBytes?: number;
-  /** Linear memory that other threads can share. Default false. */
-  readonly shared?: boolean;
 }
 
 /** What connections of a listener, or one connected, have in common. */

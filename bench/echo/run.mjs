@@ -1,7 +1,7 @@
 /**
  * The echo benchmark: this package's backends against hand-written servers of the same host.
  *
- *   node bench/echo/run.mjs [--rounds 5] [--seconds 1.5] [--warmup 0.8] [--size 64]
+ *   node bench/echo/run.mjs [--rounds 5] [--seconds 1.5] [--warmup 1.2] [--size 64]
  *       [--workloads 1x64,50x1,50x16] [--servers name,name,…] [--json FILE] [--quick] [--list]
  *
  * Rounds are interleaved: each server once (in a process of its own, warmed up), then all of
@@ -37,7 +37,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string' },
     seconds: { type: 'string' },
-    warmup: { type: 'string', default: '0.8' },
+    warmup: { type: 'string', default: '1.2' },
     size: { type: 'string', default: '64' },
     workloads: { type: 'string', default: '1x64,50x1,50x16' },
     servers: { type: 'string' },

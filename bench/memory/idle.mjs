@@ -53,7 +53,11 @@ function withFiles(command) {
 }
 
 function residentKiB(pid) {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+  } catch {
+    throw new Error('the server ended while it was measured');
+  }
 }
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));

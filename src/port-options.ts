@@ -1,0 +1,20 @@
+/** How a port is made. */
+import type { BackendSelection } from '../backends/backend.ts';
+
+export type BackendName = 'iocp' | 'uring' | 'net' | 'bun' | 'sim';
+
+/** How a port is made. Ports of equal choice are shared unless `port` is given. */
+export interface PortOptions {
+  /** `'auto'` (default) takes the fastest backend that passes its probe. */
+  readonly backend?: 'auto' | BackendName | BackendSelection<never>;
+  /** Most connections (and listeners and datagram sockets) open at once. Default 16,384. */
+  readonly maxConnections?: number;
+  /** Bytes in each receive buffer (R9). Default 65,536. */
+  readonly receiveBufferBytes?: number;
+  /** Most receive buffers (R9). Default 1,024, or as many as the receives that can be pending on 64 connections. */
+  readonly receiveBuffers?: number;
+  /** Bytes for send queues and frames that span buffers, a power of two. Default 128 MiB. */
+  readonly arenaBytes?: number;
+  /** Linear memory that other threads can share. Default false. */
+  readonly shared?: boolean;
+}
