@@ -32,6 +32,7 @@ import {
   ERROR_BROKEN_PIPE,
   ERROR_CANCELED,
   ERROR_NO_BUFFERS,
+  ERROR_UNKNOWN,
   EVENT_DATAGRAM,
   EVENT_DATAGRAM_ERROR,
   EVENT_DRAIN,
@@ -49,6 +50,7 @@ import {
   OPERATION_SEND,
   OPERATION_SEND_TO,
   OPERATION_SHUTDOWN,
+  Operation,
   PORT_SELECTS_BUFFERS,
   PROFILE_EAGER_READ,
   PROFILE_READ_ORDER,
@@ -192,7 +194,7 @@ function completed(worker: Worker, port: Port, completion: Completion): void {
     return;
   }
   operation.completed = completion.flags & COMPLETION_MORE ? 0 : 1;
-  operation.result = completion.result;
+  operation.result = plausible(port, operation, completion);
   operation.systemError = completion.systemError;
   if (operation.connection < 0) {
     operationEnd(port, slot);
@@ -242,6 +244,19 @@ function bufferValid(port: Port, kind: u32, completion: Completion): bool {
   if (port.flags & PORT_SELECTS_BUFFERS && kind == OPERATION_RECEIVE) return true;
   poolRelease(port.buffers, completion.buffer);
   return false;
+}
+
+/** More bytes than were lent: the backend is at fault, and memory behind the range must not be read. */
+function plausible(port: Port, operation: Operation, completion: Completion): i32 {
+  const kind = operation.kind;
+  const result = completion.result;
+  let most = <u32>i32.MAX_VALUE;
+  if (kind == OPERATION_SEND) most = operation.length;
+  else if (kind == OPERATION_RECEIVE_FROM) most = operation.length - ADDRESS_BYTES;
+  else if (kind == OPERATION_RECEIVE) {
+    most = completion.flags & COMPLETION_BUFFER ? port.bufferBytes : operation.length;
+  }
+  return result > 0 && <u32>result > most ? ERROR_UNKNOWN : result;
 }
 
 /** Connect, listen or bind is done. */
@@ -348,7 +363,7 @@ function receivedSelected(
 ): void {
   const operation = operationAt(port, slot);
   const owner = operation.connection;
-  const result = completion.result;
+  const result = operation.result;
   const closing = (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED)) != 0;
   if (completion.flags & COMPLETION_BUFFER) {
     const dropped = STATE_DISCARD | STATE_RECEIVE_ENDED;
@@ -360,6 +375,7 @@ function receivedSelected(
   }
   if (completion.flags & COMPLETION_MORE) {
     if (closing) port.late += 1;
+    else if (result < 0) connectionFail(worker, owner, result, completion.systemError);
     return;
   }
   operationEnd(port, slot);

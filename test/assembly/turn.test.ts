@@ -12,6 +12,7 @@ import {
   ERROR_REFUSED,
   ERROR_RESET,
   ERROR_TIMED_OUT,
+  ERROR_UNKNOWN,
   EVENT_CLOSE,
   EVENT_DRAIN,
   EVENT_END,
@@ -194,6 +195,25 @@ forEachVariant((name, makeCore) => {
       finish(it);
     }
   });
+
+  for (const selectsBuffers of [false, true]) {
+    const mode = selectsBuffers ? 'selected' : 'lent';
+    scene(`a receive of more bytes than were ${mode} fails its connection`, () => {
+      const it = open(makeCore, { selectsBuffers });
+      const [armed] = it.host.backend.held.keys();
+      const { loop } = it.host;
+      const tooMany = 257;
+      it.model.disturbed = true;
+      if (selectsBuffers) {
+        const flags = COMPLETION_MORE | COMPLETION_BUFFER;
+        loop.complete(armed as number, tooMany, flags, loop.takeBuffer() as number);
+      } else loop.complete(armed as number, tooMany);
+      loop.turn(it.host.nowMs);
+      const seen: [number, number][] = [];
+      for (const event = loop.events; event.next(); ) seen.push([event.kind, event.result]);
+      assert.equal(seen, [[EVENT_ERROR, ERROR_UNKNOWN]]);
+    });
+  }
 
   scene('a buffer that comes twice is taken once', () => {
     const it = open(makeCore, { selectsBuffers: true });
