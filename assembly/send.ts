@@ -3,8 +3,9 @@
  * chunk and goes out as one operation; what a partial send left is sent again.
  */
 import { arenaAlloc, arenaBlockBytes, arenaFree } from './arena';
+import { copyBytes } from './copy';
 import { invariant } from './debug';
-import { encode, encodedBytes } from './frame/encode';
+import { encodedBytes, writeFrame } from './frame/encode';
 import {
   Connection,
   ERROR_CLOSED,
@@ -110,8 +111,8 @@ function append(
   }
   const at = queueRoom(port, connection, bytes);
   if (at == 0) return ERROR_NO_BUFFERS;
-  if (isRaw) memory.copy(at, payload, length);
-  else encode(framing, payload, length, at);
+  if (isRaw) copyBytes(at, payload, length);
+  else writeFrame(framing, payload, length, at);
   connection.messagesSent += 1;
   return bytes;
 }
@@ -143,7 +144,7 @@ export function sendRaw(workerPointer: usize, slot: i32, payload: usize, length:
   }
   const at = sendRoom(workerPointer, slot, length);
   if (at < 0) return at;
-  memory.copy(at, payload, length);
+  copyBytes(at, payload, length);
   const connection = connectionAt(portOf(worker), slot);
   return queued(worker, slot, connection, changetype<Profile>(connection.profile));
 }

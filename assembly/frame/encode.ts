@@ -5,6 +5,7 @@
  * `encode`. Where the host writes the message itself: `encodedLength`, find as
  * much room, `encodeFrame`, write into the gap, `encodeSeal`.
  */
+import { copyBytes } from '../copy';
 import {
   ERROR_FRAME_TOO_LONG,
   FRAMING_DELIMITER,
@@ -109,10 +110,15 @@ export function encodeSeal(framing: usize, length: u32, out: usize): i32 {
   return encodedLength(framing, length);
 }
 
-/** Writes the frame and returns its wire size. `encodedBytes` must have accepted the message. */
-export function encode(framing: usize, message: usize, length: u32, out: usize): i32 {
+/** Writes the frame. `encodedBytes` must have accepted the message. */
+export function writeFrame(framing: usize, message: usize, length: u32, out: usize): void {
   const gap = encodeFrame(framing, length, out);
-  memory.copy(out + gap, message, length);
+  copyBytes(out + gap, message, length);
   patch(changetype<Framing>(framing), length, out);
+}
+
+/** As `writeFrame`; returns the frame's wire size. */
+export function encode(framing: usize, message: usize, length: u32, out: usize): i32 {
+  writeFrame(framing, message, length, out);
   return encodedLength(framing, length);
 }

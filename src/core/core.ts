@@ -82,7 +82,9 @@ export class Core {
    */
   static create(options: CoreOptions = {}): Core {
     const { shared = false, debug = false } = options;
-    return new Core(createMemory(options), compileCore({ shared, debug }), debug);
+    // Compiled first: next to a large memory, decoding the binary sets off a collection.
+    const module = compileCore({ shared, debug });
+    return new Core(createMemory(options), module, debug);
   }
 
   /** Like `create`, without blocking while it compiles: for a browser's main thread. */
