@@ -74,8 +74,7 @@ import { storeDrain, storeInit } from './reorder';
 import { dropQueue, dropUnsubmitted, nothingQueued, submitSends } from './send';
 
 /** States in which a listener takes no connection. */
-export const UNACCEPTING: u32 =
-  STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
+export const UNACCEPTING: u32 = STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
 
 @inline
 export function readStore(connection: Connection): usize {

@@ -13,6 +13,8 @@
  * that changed between the read and the sleep prevents the sleep. With nobody
  * asleep a push makes no system call and leaves `posts` alone.
  *
+ * Without threads there are no tickets and no sleep, only the two positions.
+ *
  * A wake can reach a consumer that finds nothing yet, because an earlier
  * position is claimed but not filled. So whoever takes a completion while
  * others sleep looks at the next cell and wakes one more if that is filled:
@@ -75,6 +77,16 @@ export function queuePush(
 ): i32 {
   const record = changetype<CompletionQueue>(queue);
   const mask = record.mask;
+  if (!ASC_FEATURE_THREADS) {
+    const end = load<u64>(queue + QUEUE_ENQUEUE);
+    if (end >= QUEUE_CLOSED) return ERROR_CLOSED;
+    const position = <u32>end;
+    if (position - load<u32>(queue + QUEUE_DEQUEUE) > mask) return ERROR_NO_BUFFERS;
+    const cell = record.cells + <usize>(position & mask) * COMPLETION_BYTES;
+    fill(cell, token, result, flags, buffer, systemError);
+    store<u64>(queue + QUEUE_ENQUEUE, <u64>(position + 1));
+    return 0;
+  }
   let enqueue = atomicLoad<u64>(queue + QUEUE_ENQUEUE);
   while (true) {
     // Closing and claiming change the same word, so after a close no position
@@ -87,13 +99,7 @@ export function queuePush(
     if (turn == 0) {
       const found = atomicCompareExchange<u64>(queue + QUEUE_ENQUEUE, enqueue, <u64>(position + 1));
       if (found == enqueue) {
-        const completion = changetype<Completion>(cell);
-        completion.flags = flags;
-        completion.token = token;
-        completion.result = result;
-        completion.buffer = buffer;
-        completion.systemError = systemError;
-        completion.reserved = 0;
+        fill(cell, token, result, flags, buffer, systemError);
         atomicStore<u32>(cell, position + 1 - index);
         if (ASC_FEATURE_THREADS) {
           if (atomicLoad<i32>(sleepersOf(queue)) > 0) post(queue, 1);
@@ -113,6 +119,19 @@ export function queuePush(
 export function queuePop(queue: usize, out: usize): i32 {
   const record = changetype<CompletionQueue>(queue);
   const mask = record.mask;
+  if (!ASC_FEATURE_THREADS) {
+    const position = load<u32>(queue + QUEUE_DEQUEUE);
+    const end = load<u64>(queue + QUEUE_ENQUEUE);
+    if (<u32>end == position) return NOTHING;
+    take(record.cells + <usize>(position & mask) * COMPLETION_BYTES, out);
+    if (<u32>end == position + 1) {
+      // Empty: begin again at the front, so that a large ring that never holds
+      // much stays in the cache, and its other cells stay untouched.
+      store<u64>(queue + QUEUE_ENQUEUE, end & QUEUE_CLOSED);
+      store<u32>(queue + QUEUE_DEQUEUE, 0);
+    } else store<u32>(queue + QUEUE_DEQUEUE, position + 1);
+    return 1;
+  }
   let position = atomicLoad<u32>(queue + QUEUE_DEQUEUE);
   while (true) {
     const index = position & mask;
@@ -121,11 +140,7 @@ export function queuePop(queue: usize, out: usize): i32 {
     if (turn == 0) {
       const found = atomicCompareExchange<u32>(queue + QUEUE_DEQUEUE, position, position + 1);
       if (found == position) {
-        store<u32>(out, 0);
-        store<u32>(out, load<u32>(cell, 4), 4);
-        store<u64>(out, load<u64>(cell, 8), 8);
-        store<u64>(out, load<u64>(cell, 16), 16);
-        store<u64>(out, load<u64>(cell, 24), 24);
+        take(cell, out);
         atomicStore<u32>(cell, position + mask + 1 - index);
         if (ASC_FEATURE_THREADS) {
           if (atomicLoad<i32>(sleepersOf(queue)) > 0) passOn(queue, record);
@@ -139,6 +154,35 @@ export function queuePop(queue: usize, out: usize): i32 {
       position = again;
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function fill(
+  cell: usize,
+  token: f64,
+  result: i32,
+  flags: u32,
+  buffer: i32,
+  systemError: i32,
+): void {
+  const completion = changetype<Completion>(cell);
+  completion.flags = flags;
+  completion.token = token;
+  completion.result = result;
+  completion.buffer = buffer;
+  completion.systemError = systemError;
+  completion.reserved = 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function take(cell: usize, out: usize): void {
+  store<u32>(out, 0);
+  store<u32>(out, load<u32>(cell, 4), 4);
+  store<u64>(out, load<u64>(cell, 8), 8);
+  store<u64>(out, load<u64>(cell, 16), 16);
+  store<u64>(out, load<u64>(cell, 24), 24);
 }
 
 /**

@@ -44,12 +44,7 @@ export async function connect<Message = Uint8Array>(
   const port = await acquirePort(options);
   if (signal?.aborted) throw canceled(signal);
   const values = profileValues(options, port.driver.limits, port.receiveBufferBytes);
-  const { slot, token, profile } = createRecord(
-    port,
-    layout.CONNECTION_STREAM,
-    values,
-    'connect',
-  );
+  const { slot, token, profile } = createRecord(port, layout.CONNECTION_STREAM, values, 'connect');
   const group = groupOf(options, profile);
   const connection = new Connection<Message>({ port, slot, token, group });
   let failure: Error | undefined;

@@ -2,7 +2,6 @@
 import * as layout from '#generated/layout';
 import type { DatagramOptions, SocketAddress } from '../backends/backend.ts';
 import type { IpAddress } from './core/address.ts';
-import { closeOnAbort, createRecord, handleOf, openingToken } from './record.ts';
 import { DEPTH_MAX } from './core/regions.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { endpointOf } from './endpoint.ts';
@@ -12,10 +11,11 @@ import { raw } from './framing.ts';
 import { MessageQueue } from './message-queue.ts';
 import { booleanOption, functionOptions, integerOption, knownOptions } from './options.ts';
 import type { Port, PortBackend } from './port.ts';
+import type { PortOptions } from './port-options.ts';
 import { acquirePort, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues } from './profile.ts';
+import { closeOnAbort, createRecord, handleOf, openingToken } from './record.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
-import type { PortOptions } from './port-options.ts';
 
 const OPTION_NAMES = new Set([
   ...PORT_OPTION_NAMES,

@@ -18,11 +18,11 @@ import {
 import type { Entity } from './entity.ts';
 import { OverlappedError } from './errors.ts';
 import { integerOption, invalidOption } from './options.ts';
+import type { PortOptions } from './port-options.ts';
 import { ProfileTable } from './profile.ts';
 import { type BackendReport, chooseBackend } from './registry.ts';
 import { type PortStatistics, portStatistics } from './stats.ts';
 import { drainSubmissions } from './submissions.ts';
-import type { PortOptions } from './port-options.ts';
 
 /** Turns in one pass of the host's loop before other work gets its chance. */
 const TURNS_AT_ONCE = 8;

@@ -220,11 +220,7 @@ export async function listen<Message = Uint8Array>(
   const { slot, profile } = createRecord(port, layout.CONNECTION_LISTENER, values, 'listen');
   const opening = deferred<Server<Message>>();
   const server = new Server<Message>(port, slot, profile, options, opening);
-  port.driver.listen(
-    openingToken(port, layout.OPERATION_LISTEN, slot),
-    endpoint,
-    listenerOptions,
-  );
+  port.driver.listen(openingToken(port, layout.OPERATION_LISTEN, slot), endpoint, listenerOptions);
   port.scheduleFlush();
   await opening.promise;
   closeOnAbort(signal, () => server.close());

@@ -6,7 +6,6 @@ import type { Framing } from './framing.ts';
 import type { Port } from './port.ts';
 import type { PortOptions } from './port-options.ts';
 
-
 /** Turns messages into objects and back (R29). `decode` gets borrowed bytes and must not keep them. */
 export interface Codec<Message> {
   readonly name: string;

@@ -175,7 +175,8 @@ async function main(): Promise<void> {
       continue;
     }
     for (const [host, program] of programs) {
-      if (host.suites.includes(suite)) jobs.push({ host, program, suite, bundle: { folder, entry } });
+      if (host.suites.includes(suite))
+        jobs.push({ host, program, suite, bundle: { folder, entry } });
     }
   }
   // The longest first, so that no core is left with all of it at the end.

@@ -2,28 +2,24 @@
 import { ERROR_BROKEN_PIPE, ERROR_CANCELED, ERROR_CLOSED, ERROR_RESET } from '#generated/layout';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
 import { type Failure, failureOf } from '../stream/failure.ts';
-import { StreamReceiver } from '../stream/receiver.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import type { BunSocket } from './bun-api.ts';
 import type { BunContext, Entry } from './context.ts';
-
-/** A send whose bytes the system has not all taken. */
-interface PendingSend {
-  readonly token: number;
-  /** First byte not yet taken. */
-  offset: number;
-  remaining: number;
-  readonly length: number;
-}
+import { BunReceiver } from './receiver.ts';
+import { SendQueue } from './send-queue.ts';
 
 const CANCELED: Failure = { result: ERROR_CANCELED, systemError: 0 };
 const RESET: Failure = { result: ERROR_RESET, systemError: 0 };
+/**
+ * From this many bytes on a chunk is handled within its event, not after all sockets have been
+ * read: its copies, and the answers to it, then still lie in the processor's cache.
+ */
+const PROMPT_BYTES = 16_384;
 const BROKEN_PIPE: Failure = { result: ERROR_BROKEN_PIPE, systemError: 0 };
-const NO_SENDS: PendingSend[] = [];
 
 export class BunConnection implements Entry, OperationOwner {
   handle = NO_TOKEN;
-  readonly receiver: StreamReceiver;
+  readonly receiver: BunReceiver;
   readonly #context: BunContext;
   readonly #path: string | undefined;
   #options: StreamOptions;
@@ -38,8 +34,7 @@ export class BunConnection implements Entry, OperationOwner {
   #ended = false;
   #socketClosed = false;
   #failure: Failure | undefined;
-  /** Idle connections share one empty array. */
-  #sends: PendingSend[] = NO_SENDS;
+  readonly #sends = new SendQueue();
   #dirty = false;
   /** The system took less than it was given: nothing is written until it drains. */
   #blocked = false;
@@ -50,7 +45,7 @@ export class BunConnection implements Entry, OperationOwner {
     this.#context = context;
     this.#path = path;
     this.#options = options;
-    this.receiver = new StreamReceiver(context.reporter, this);
+    this.receiver = new BunReceiver(context.reporter, this);
   }
 
   /** The connect has begun. */
@@ -94,7 +89,15 @@ export class BunConnection implements Entry, OperationOwner {
   }
 
   onData(chunk: Uint8Array): void {
-    if (!this.receiver.take(chunk, 0, chunk.length)) this.#socket?.pause();
+    const { pacer, reporter } = this.#context;
+    const prompt = chunk.length >= PROMPT_BYTES;
+    if (prompt) pacer.hold();
+    // Completions are held back and reported together in the pass: one by one between the
+    // host's own calls each would find the core's code and data out of the cache.
+    reporter.enter();
+    if (!this.receiver.take(chunk)) this.pauseReading();
+    reporter.leave();
+    if (prompt) pacer.runNow();
   }
 
   onDrain(): void {
@@ -136,8 +139,7 @@ export class BunConnection implements Entry, OperationOwner {
       this.#finishFailed(token, refused);
       return;
     }
-    if (this.#sends === NO_SENDS) this.#sends = [];
-    this.#sends.push({ token, offset, remaining: length, length });
+    this.#sends.push(token, offset, length);
     if (this.#dirty || this.#blocked) return;
     this.#dirty = true;
     this.#context.dirty.push(this);
@@ -182,7 +184,7 @@ export class BunConnection implements Entry, OperationOwner {
       this.#finishFailed(token, CANCELED);
     } else if (this.#socketClosed) this.#context.reporter.defer({ run: () => this.#settle() });
     else if (reset) socket.terminate();
-    else if (this.#sends.length > 0 || this.#failure !== undefined) socket.close();
+    else if (!this.#sends.empty || this.#failure !== undefined) socket.close();
     else this.#closeGently(socket);
   }
 
@@ -241,34 +243,29 @@ export class BunConnection implements Entry, OperationOwner {
   #write(): void {
     const sends = this.#sends;
     const socket = this.#socket;
-    if (sends.length === 0 || socket === undefined || this.#socketClosed) return;
+    if (socket === undefined || this.#socketClosed) return;
     const { memory, reporter } = this.#context;
-    let done = 0;
-    while (done < sends.length) {
-      const send = sends[done] as PendingSend;
-      const taken = socket.write(memory, send.offset, send.remaining);
+    while (!sends.empty) {
+      const { token, length } = sends;
+      const taken = socket.write(memory, sends.offset, sends.remaining);
       // The socket may have closed within the call; then everything was settled.
-      if (this.#sends !== sends) return;
-      if (taken < 0) break;
-      send.offset += taken;
-      send.remaining -= taken;
-      if (send.remaining > 0) {
+      if (this.#socketClosed || taken < 0) break;
+      if (taken < sends.remaining) {
+        sends.taken(taken);
         this.#blocked = true;
         this.#context.count('partialWrites');
         break;
       }
-      this.#context.bytesSent += send.length;
-      reporter.finish(send.token, send.length);
-      done++;
+      sends.next();
+      this.#context.bytesSent += length;
+      reporter.finish(token, length);
     }
-    if (done === sends.length) sends.length = 0;
-    else if (done > 0) sends.splice(0, done);
-    this.#endIfWritten();
+    if (this.#shutdownToken !== NO_TOKEN) this.#endIfWritten();
   }
 
   #endIfWritten(): void {
     const token = this.#shutdownToken;
-    if (token === NO_TOKEN || this.#sends.length > 0 || this.#socketClosed) return;
+    if (token === NO_TOKEN || !this.#sends.empty || this.#socketClosed) return;
     this.#shutdownToken = NO_TOKEN;
     this.#ended = true;
     this.#context.reporter.finish(token, 0);
@@ -277,10 +274,7 @@ export class BunConnection implements Entry, OperationOwner {
 
   /** A send of which nothing was written can be taken back. */
   #takeBack(token: number): void {
-    const at = this.#sends.findIndex((send) => send.token === token);
-    const send = this.#sends[at];
-    if (send === undefined || send.remaining !== send.length) return;
-    this.#sends.splice(at, 1);
+    if (!this.#sends.takeBack(token)) return;
     this.#context.reporter.finish(token, ERROR_CANCELED);
     this.#endIfWritten();
   }
@@ -318,8 +312,11 @@ export class BunConnection implements Entry, OperationOwner {
     const failure = this.#closing ? CANCELED : (this.#failure ?? RESET);
     this.receiver.end(failure.result, failure.systemError);
     const sends = this.#sends;
-    this.#sends = NO_SENDS;
-    for (const { token } of sends) this.#finishFailed(token, failure);
+    while (!sends.empty) {
+      const { token } = sends;
+      sends.next();
+      this.#finishFailed(token, failure);
+    }
     if (this.#shutdownToken !== NO_TOKEN) {
       const token = this.#shutdownToken;
       this.#shutdownToken = NO_TOKEN;

@@ -4,6 +4,7 @@ import { HandleTable } from '../stream/handles.ts';
 import type { Reporter } from '../stream/reporter.ts';
 import type { BunApi } from './bun-api.ts';
 import type { BunConnection } from './connection.ts';
+import type { Pacer } from './pacer.ts';
 
 /** What stands behind a handle: a connection, a listener or a datagram socket. */
 export interface Entry {
@@ -24,6 +25,7 @@ export interface Begun {
 export class BunContext {
   readonly bun: BunApi;
   readonly reporter: Reporter;
+  readonly pacer: Pacer;
   readonly handles = new HandleTable<Entry>();
   readonly begun = new Set<Begun>();
   /** Handles whose close is under way. */
@@ -48,9 +50,10 @@ export class BunContext {
   };
   bytesSent = 0;
 
-  constructor(bun: BunApi, host: BackendHost, reporter: Reporter) {
+  constructor(bun: BunApi, host: BackendHost, reporter: Reporter, pacer: Pacer) {
     this.bun = bun;
     this.reporter = reporter;
+    this.pacer = pacer;
     this.memory = host.core.u8;
   }
 

@@ -1,5 +1,5 @@
 /** The contract on Bun's own sockets. */
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { ERROR_CLOSED, ERROR_INVALID_OPTION } from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
 import type {
@@ -23,6 +23,7 @@ import { BunContext } from './context.ts';
 import { BunDatagramSocket } from './datagram.ts';
 import { socketHandlers } from './handlers.ts';
 import { BunStreamListener } from './listener.ts';
+import { Pacer } from './pacer.ts';
 
 /** How long `dispose` waits for the host to report that the sockets are closed. */
 const DISPOSE_WAIT_MS = 3000;
@@ -46,14 +47,19 @@ export class BunDriver implements Driver {
       maxTransferBytes: 0x7fff_ffff,
       selectsBuffers: true,
     };
-    // After all sockets that were readable have been read: one turn takes them.
-    this.#reporter = new Reporter(host, setImmediate);
-    this.#context = new BunContext(bun, host, this.#reporter);
+    const pacer = new Pacer();
+    this.#reporter = new Reporter(host, pacer.schedule);
+    this.#context = new BunContext(bun, host, this.#reporter, pacer);
     this.#addresses = new AddressRecords(host.core.u8);
   }
 
   attach(ready: () => void): void {
-    this.#reporter.attach(ready);
+    const reporter = this.#reporter;
+    const { pacer } = this.#context;
+    reporter.attach(() => {
+      if (pacer.postpones()) reporter.ask();
+      else ready();
+    });
   }
 
   wait(): boolean {
@@ -68,6 +74,7 @@ export class BunDriver implements Driver {
     const { dirty } = this.#context;
     if (dirty.length === 0) return;
     this.#reporter.enter();
+    this.#context.pacer.sent(dirty.length);
     for (const connection of dirty) connection.flush();
     dirty.length = 0;
     this.#reporter.leave();
@@ -257,6 +264,11 @@ export class BunDriver implements Driver {
   }
 
   #connection(token: number, handle: number): BunConnection | undefined {
+    const { handles, closing } = this.#context;
+    const entry = handles.get(handle);
+    if (entry instanceof BunConnection && (closing.size === 0 || !closing.has(handle))) {
+      return entry;
+    }
     return this.#entry(token, handle, BunConnection);
   }
 

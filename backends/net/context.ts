@@ -4,6 +4,7 @@ import type { BackendCounters, BackendHost, SocketAddress, StreamOptions } from 
 import { HandleTable } from '../stream/handles.ts';
 import type { Reporter } from '../stream/reporter.ts';
 import type { StreamConnection } from './connection.ts';
+import type { WriteRequest } from './direct-write.ts';
 import type { SendRecord } from './sends.ts';
 
 /** Most bytes of one read. */
@@ -45,13 +46,18 @@ export class NetContext {
   readonly scratchOffset: number;
   /** The scratch range alone. */
   readonly scratchRange: Uint8Array;
+  /** Whether accepted connections may go without a net.Socket. */
+  readonly bareHandles: boolean;
   readonly sendPool: SendRecord[] = [];
+  /** Of the last write on a bare handle, if the kernel took it at once: it serves the next. */
+  idleRequest: WriteRequest | undefined;
   /** Whether a socket's `writableLength` says at once what the kernel took. */
   readonly seesWritten = process.versions.bun === undefined && process.versions.deno === undefined;
   readonly #views: (Buffer | undefined)[] = new Array(VIEWS).fill(undefined);
 
-  /** Connections with sends of this turn. */
+  /** Connections with sends of this turn: the first `dirtyCount`. Not emptied, as growing it again costs. */
   readonly dirty: StreamConnection[] = [];
+  dirtyCount = 0;
   readonly counts = {
     accepted: 0,
     connected: 0,
@@ -62,6 +68,11 @@ export class NetContext {
     streamErrors: 0,
     hiddenResets: 0,
     staleSocketsReplaced: 0,
+    /** Accepted without a net.Socket. */
+    bareHandles: 0,
+    /** Writes on bare handles that the kernel took at once, and the others. */
+    writesAtOnce: 0,
+    writesUnderWay: 0,
     datagramsReceived: 0,
     datagramsSent: 0,
     datagramsDropped: 0,
@@ -69,7 +80,8 @@ export class NetContext {
   };
   bytesSent = 0;
 
-  constructor(host: BackendHost, reporter: Reporter) {
+  constructor(host: BackendHost, reporter: Reporter, bareHandles: boolean) {
+    this.bareHandles = bareHandles;
     const { core } = host;
     this.reporter = reporter;
     this.bytes = Buffer.from(core.u8.buffer as ArrayBuffer);

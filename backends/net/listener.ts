@@ -6,8 +6,11 @@ import { AcceptQueue } from '../stream/accept-queue.ts';
 import { failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import { removeStaleSocket } from '../stream/stale-socket.ts';
-import { StreamConnection } from './connection.ts';
+import type { StreamConnection } from './connection.ts';
 import type { Entry, NetContext } from './context.ts';
+import { HandleConnection } from './handle-connection.ts';
+import { findInternals, isStreamHandle } from './node-internals.ts';
+import { SocketConnection } from './socket-connection.ts';
 import { detachableHandle, type HandleHolder } from './system.ts';
 
 /** node:net's constructor takes more than its types say. */
@@ -15,6 +18,11 @@ interface WrapOptions extends net.SocketConstructorOpts {
   readonly handle: unknown;
   readonly pauseOnCreate: boolean;
   readonly onread: { readonly buffer: Uint8Array; callback(length: number): boolean };
+}
+
+/** The handle under a server, which calls back for each connection. */
+interface ListeningHandle {
+  onconnection?: (this: unknown, status: number, handle: unknown) => void;
 }
 
 export class StreamListener implements Entry, OperationOwner {
@@ -127,6 +135,7 @@ export class StreamListener implements Entry, OperationOwner {
     this.#listenToken = NO_TOKEN;
     this.#address = this.#readAddress();
     this.#context.forget(this);
+    if (this.#context.bareHandles) this.#acceptBareHandles();
     this.#handle = this.#context.open(this);
     this.#context.reporter.finish(token, this.#handle);
   }
@@ -165,8 +174,33 @@ export class StreamListener implements Entry, OperationOwner {
     this.#context.reporter.finish(token, result, systemError);
   }
 
+  /** Takes the server's handles before it makes sockets of them, where the host is known well enough. */
+  #acceptBareHandles(): void {
+    const internals = findInternals();
+    const listening = (this.#server as { _handle?: ListeningHandle | null } | undefined)?._handle;
+    if (internals === undefined || typeof listening?.onconnection !== 'function') return;
+    HandleConnection.prepare(internals);
+    const { onconnection } = listening;
+    const tcp = this.#path === undefined;
+    const accepted = (status: number, handle: unknown): void => {
+      if (status === 0 && isStreamHandle(handle, tcp)) {
+        const connection = new HandleConnection(this.#context, this.#path, internals, handle);
+        if (tcp) this.#configure(connection);
+        this.#context.count('bareHandles');
+        this.#offer(connection);
+      } else onconnection.call(listening, status, handle);
+    };
+    listening.onconnection = accepted;
+  }
+
+  /** What node:net does for an accepted socket. */
+  #configure(connection: HandleConnection): void {
+    const { noDelay, keepAliveMs } = this.#options;
+    if (noDelay || keepAliveMs > 0) connection.configure({ noDelay, keepAliveMs });
+  }
+
   readonly #onConnection = (accepted: Socket): void => {
-    const connection = new StreamConnection(this.#context, this.#path);
+    const connection = new SocketConnection(this.#context, this.#path);
     const handle = detachableHandle(accepted);
     if (handle === undefined) connection.adopt(accepted, true);
     else {
@@ -182,10 +216,14 @@ export class StreamListener implements Entry, OperationOwner {
       connection.adopt(new net.Socket(options), false);
     }
     connection.remember();
+    this.#offer(connection);
+  };
+
+  #offer(connection: StreamConnection): void {
     this.#context.count('accepted');
     if (this.#closing) connection.abandon(true);
     else if (!this.accepts.offer(connection)) this.#context.count('acceptsHeld');
-  };
+  }
 
   #readAddress(): SocketAddress | undefined {
     if (this.#path !== undefined) return { address: this.#path, port: 0, family: 'path' };

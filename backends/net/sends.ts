@@ -1,5 +1,6 @@
 /** Writes under way on one socket. */
 import type { StreamConnection } from './connection.ts';
+import type { SocketConnection } from './socket-connection.ts';
 
 /**
  * One send. Records are reused, and each has its write callback made once, so
@@ -17,9 +18,10 @@ export class SendRecord {
   constructor(pool: SendRecord[]) {
     this.#pool = pool;
     this.done = (error) => {
-      const connection = this.connection;
       // Undefined: the socket closed without calling back first, and the send was completed then.
-      if (connection !== undefined) connection.onWritten(this, error ?? undefined);
+      // Only sockets take the callback.
+      const connection = this.connection as SocketConnection | undefined;
+      connection?.onWritten(this, error ?? undefined);
     };
   }
 

@@ -3,9 +3,12 @@ import type { Socket } from 'node:net';
 import process from 'node:process';
 
 /** The part of a TCP or pipe handle that says whether a socket can be built around it anew. */
-interface StreamHandle {
+interface StreamHandle extends PeerHandle {
   readonly useUserBuffer?: unknown;
   readonly readStart?: unknown;
+}
+
+interface PeerHandle {
   getpeername?(out: object): unknown;
 }
 
@@ -33,8 +36,12 @@ export function detachableHandle(socket: Socket): StreamHandle | undefined {
  * reset has none. Tells nothing once this side has ended too.
  */
 export function lostPeer(socket: Socket | undefined): boolean {
+  return handleLostPeer((socket as unknown as HandleHolder | undefined)?._handle);
+}
+
+/** The same of a bare handle. */
+export function handleLostPeer(handle: PeerHandle | null | undefined): boolean {
   if (process.platform !== 'linux') return false;
-  const handle = (socket as unknown as HandleHolder | undefined)?._handle;
   if (typeof handle?.getpeername !== 'function') return false;
   const result = handle.getpeername({});
   return typeof result === 'number' && result !== 0;

@@ -5,63 +5,61 @@
 import { ERROR_CANCELED, ERROR_NO_BUFFERS } from '#generated/layout';
 import { type Deferred, NO_TOKEN, type Reporter } from './reporter.ts';
 
-/** The stream's flow, as the receiver drives it. */
-export interface Flow {
-  pauseReading(): void;
-  resumeReading(): void;
-}
-
 /** `#ending` until the stream ends; then the result that ended it, at most 0. */
 const OPEN = 1;
 
-export class StreamReceiver implements Deferred {
+/**
+ * The receive side as a base class: a connection that extends it is one object
+ * instead of two, which counts where ten thousand of them are idle.
+ */
+export abstract class ReceiveSide implements Deferred {
   /** Token of the armed receive, or NO_TOKEN. */
-  token = NO_TOKEN;
-  bytes = 0;
+  receiveToken = NO_TOKEN;
   readonly #reporter: Reporter;
-  readonly #flow: Flow;
   /** Bytes that arrived without a place. Bounded: the stream is paused while there are any. */
   #rest: Uint8Array | undefined;
   #ending = OPEN;
   #discarding = false;
   #endingSystemError = 0;
 
-  constructor(reporter: Reporter, flow: Flow) {
+  constructor(reporter: Reporter) {
     this.#reporter = reporter;
-    this.#flow = flow;
   }
 
+  protected abstract pauseReading(): void;
+  protected abstract resumeReading(): void;
+
   /** True once the peer's end or an error has come. */
-  get ended(): boolean {
+  get receiveEnded(): boolean {
     return this.#ending !== OPEN;
   }
 
   /** Arms a receive. What was kept is placed in the next pass. */
-  arm(token: number): void {
-    this.token = token;
+  armReceive(token: number): void {
+    this.receiveToken = token;
     if (this.#rest !== undefined || this.#ending !== OPEN) this.#reporter.defer(this);
-    else this.#flow.resumeReading();
+    else this.resumeReading();
   }
 
-  /** Deferred part of `arm`. */
+  /** Deferred part of `armReceive`. */
   run(): void {
-    if (this.token === NO_TOKEN) return;
+    if (this.receiveToken === NO_TOKEN) return;
     const rest = this.#rest;
     if (rest !== undefined) {
       this.#rest = undefined;
       if (!this.#place(rest, 0, rest.length)) return;
     }
     if (this.#ending !== OPEN) this.#finish(this.#ending, this.#endingSystemError);
-    else this.#flow.resumeReading();
+    else this.resumeReading();
   }
 
   /**
    * `length` bytes at `offset` of `source` arrived; they are copied before the
    * call returns. False: no place for more, reading must pause.
    */
-  take(source: Uint8Array, offset: number, length: number): boolean {
+  takeBytes(source: Uint8Array, offset: number, length: number): boolean {
     if (this.#discarding) return true;
-    if (this.token === NO_TOKEN || this.#rest !== undefined) {
+    if (this.receiveToken === NO_TOKEN || this.#rest !== undefined) {
       this.#keep(source, offset, length);
       return false;
     }
@@ -69,29 +67,30 @@ export class StreamReceiver implements Deferred {
   }
 
   /** The stream ended (`result` 0) or broke (negative). Only the first counts. */
-  end(result: number, systemError = 0): void {
+  endReceive(result: number, systemError = 0): void {
     if (this.#ending !== OPEN) return;
     this.#ending = result;
     this.#endingSystemError = systemError;
-    if (this.token !== NO_TOKEN && this.#rest === undefined) this.#finish(result, systemError);
+    if (this.receiveToken !== NO_TOKEN && this.#rest === undefined)
+      this.#finish(result, systemError);
   }
 
   /** Takes the armed receive back. */
-  cancel(): void {
-    if (this.token === NO_TOKEN) return;
-    this.#flow.pauseReading();
+  cancelReceive(): void {
+    if (this.receiveToken === NO_TOKEN) return;
+    this.pauseReading();
     this.#finish(ERROR_CANCELED, 0);
   }
 
   /** The connection closes: what is kept goes, and what still comes. */
-  discard(): void {
+  discardReceived(): void {
     this.#discarding = true;
     this.#rest = undefined;
   }
 
   #finish(result: number, systemError: number): void {
-    const token = this.token;
-    this.token = NO_TOKEN;
+    const token = this.receiveToken;
+    this.receiveToken = NO_TOKEN;
     this.#reporter.finish(token, result, systemError);
   }
 
@@ -112,7 +111,7 @@ export class StreamReceiver implements Deferred {
       const buffer = host.takeBuffer();
       if (buffer < 0) {
         this.#keep(source, at, end - at);
-        this.#flow.pauseReading();
+        this.pauseReading();
         this.#finish(ERROR_NO_BUFFERS, 0);
         return false;
       }
@@ -120,10 +119,9 @@ export class StreamReceiver implements Deferred {
       const target = host.bufferOffset(buffer);
       if (source === memory) memory.copyWithin(target, at, at + size);
       else memory.set(source.subarray(at, at + size), target);
-      this.#reporter.filled(this.token, size, buffer);
+      this.#reporter.filled(this.receiveToken, size, buffer);
       at += size;
     }
-    this.bytes += length;
     return true;
   }
 }

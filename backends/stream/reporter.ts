@@ -25,6 +25,9 @@ export interface Deferred {
 /** What the host calls to have `pass` run soon, after the events at hand. */
 export type Scheduler = (pass: () => void) => void;
 
+/** Numbers a completion that is held back. */
+const FIELDS = 5;
+
 export class Reporter {
   readonly host: BackendHost;
   /** Operations without their final completion. */
@@ -39,8 +42,9 @@ export class Reporter {
   readonly #schedule: Scheduler;
   readonly #tokens: number[] = [];
   readonly #owners: (OperationOwner | undefined)[] = [];
-  /** Five numbers a completion: token, result, flags, buffer, system error. */
-  #held: number[] = [];
+  /** Completions that wait, FIELDS numbers each: token, result, flags, buffer, system error. */
+  #held = new Float64Array(64 * FIELDS);
+  #heldCount = 0;
   #deferred: Deferred[] = [];
 
   constructor(host: BackendHost, schedule: Scheduler) {
@@ -50,12 +54,12 @@ export class Reporter {
 
   /** Nothing pending, nothing held back. */
   get idle(): boolean {
-    return this.pending === 0 && this.#held.length === 0;
+    return this.pending === 0 && this.#heldCount === 0;
   }
 
   attach(ready: () => void): void {
     this.#ready = ready;
-    if (this.#held.length > 0 || this.#deferred.length > 0) this.wake();
+    if (this.#heldCount > 0 || this.#deferred.length > 0) this.wake();
   }
 
   /** A submitting call begins: until `leave`, completions are held back (rule 1). */
@@ -105,7 +109,7 @@ export class Reporter {
 
   /** The final completion of an operation that fails, or succeeds, as it is submitted. */
   settle(token: number, result: number, systemError = 0): void {
-    this.#held.push(token, result, 0, NOTHING, systemError);
+    this.#hold(token, result, 0, NOTHING, systemError);
     this.wake();
   }
 
@@ -128,8 +132,8 @@ export class Reporter {
 
   #emit(token: number, result: number, flags: number, buffer: number, systemError: number): void {
     // Behind held ones even where it could go at once: completions keep their order.
-    if (this.#inside > 0 || this.#held.length > 0) {
-      this.#held.push(token, result, flags, buffer, systemError);
+    if (this.#inside > 0 || this.#heldCount > 0) {
+      this.#hold(token, result, flags, buffer, systemError);
     } else this.host.complete(token, result, flags, buffer, systemError);
     this.wake();
   }
@@ -139,7 +143,7 @@ export class Reporter {
     this.#passing = true;
     this.#asked = false;
     this.passes++;
-    if (this.#held.length > 0) this.#release();
+    if (this.#heldCount > 0) this.#release();
     if (this.#deferred.length > 0) {
       const deferred = this.#deferred;
       this.#deferred = [];
@@ -147,18 +151,36 @@ export class Reporter {
     }
     this.#ready?.();
     // What completed while it was submitted goes with this pass: no further one just for that.
-    if (this.#held.length > 0) {
+    if (this.#heldCount > 0) {
       this.#release();
       this.#ready?.();
     }
     this.#passing = false;
-    if (this.#held.length > 0 || this.#deferred.length > 0 || this.#asked) this.wake();
+    if (this.#heldCount > 0 || this.#deferred.length > 0 || this.#asked) this.wake();
   };
+
+  #hold(token: number, result: number, flags: number, buffer: number, systemError: number): void {
+    const at = this.#heldCount * FIELDS;
+    if (at === this.#held.length) {
+      const larger = new Float64Array(at * 2);
+      larger.set(this.#held);
+      this.#held = larger;
+    }
+    const held = this.#held;
+    held[at] = token;
+    held[at + 1] = result;
+    held[at + 2] = flags;
+    held[at + 3] = buffer;
+    held[at + 4] = systemError;
+    this.#heldCount++;
+  }
 
   #release(): void {
     const held = this.#held;
-    this.#held = [];
-    for (let at = 0; at < held.length; at += 5) {
+    const end = this.#heldCount * FIELDS;
+    // The host only queues a completion: nothing is held meanwhile.
+    this.#heldCount = 0;
+    for (let at = 0; at < end; at += FIELDS) {
       this.host.complete(
         held[at] as number,
         held[at + 1] as number,

@@ -1,6 +1,11 @@
 // This package as an echo server of framed messages.
 import { lengthField, listen } from '../../dist/index.js';
 
+// Before anyone knows of it: without a handler the signal ends the process.
+process.on('SIGUSR2', () => {
+  for (let i = 0; i < 3; i++) globalThis.gc();
+});
+
 const server = await listen({
   backend: process.env.BACKEND ?? 'auto',
   backlog: 4096,
@@ -14,6 +19,3 @@ const server = await listen({
   },
 });
 console.log(`listening ${server.address.port}`);
-process.on('SIGUSR2', () => {
-  for (let i = 0; i < 3; i++) globalThis.gc();
-});

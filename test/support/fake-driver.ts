@@ -76,43 +76,42 @@ export class FakeBackend {
   }
 
   #driver(): Driver {
-    const fake = this;
     const nothing = () => {};
     return {
-      limits: fake.limits,
+      limits: this.limits,
       attach: (ready) => {
-        fake.ready = ready;
+        this.ready = ready;
       },
       wait: () => false,
-      wake: () => queueMicrotask(fake.ready),
+      wake: () => queueMicrotask(this.ready),
       flush: nothing,
       listen: (token) => {
-        fake.listenToken = token;
+        this.listenToken = token;
         queueMicrotask(() => {
-          fake.host.complete(token, 0);
-          fake.ready();
+          this.host.complete(token, 0);
+          this.ready();
         });
       },
       accept: (token) => {
-        fake.acceptToken = token;
+        this.acceptToken = token;
       },
       connect: nothing,
       bind: nothing,
       receive: (token, handle) => {
-        fake.receives.set(handle, token);
+        this.receives.set(handle, token);
       },
       send: (token, handle, offset, length) => {
-        const bytes = fake.host.core.u8.slice(offset, offset + length);
-        fake.sends.push({ token, handle, bytes });
+        const bytes = this.host.core.u8.slice(offset, offset + length);
+        this.sends.push({ token, handle, bytes });
       },
       receiveFrom: nothing,
       sendTo: nothing,
       shutdown: (token, handle) => {
-        fake.shutdowns.set(handle, token);
+        this.shutdowns.set(handle, token);
       },
       cancel: nothing,
       close: (token, handle) => {
-        fake.closes.set(handle, token);
+        this.closes.set(handle, token);
       },
       post: nothing,
       localAddress: () => ({ address: 'fake', port: 1, family: 'IPv4' }),
@@ -120,7 +119,7 @@ export class FakeBackend {
       configure: nothing,
       setReferenced: nothing,
       systemErrorName: () => undefined,
-      now: () => fake.nowMs,
+      now: () => this.nowMs,
       setTimer: () => nothing,
       counters: () => ({}),
       dispose: async () => ({ operations: 0, handles: 0 }),

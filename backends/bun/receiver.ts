@@ -1,0 +1,129 @@
+/**
+ * The receive side of a socket of Bun, which pushes bytes: into buffers of the
+ * pool while a receive is armed, else kept, while the socket is paused.
+ *
+ * A chunk that fits a buffer is copied without a view on part of it: a view
+ * makes Bun give the chunk an ArrayBuffer of its own, which costs more than the
+ * copy and fills the heap.
+ */
+import { ERROR_CANCELED, ERROR_NO_BUFFERS } from '#generated/layout';
+import { type Deferred, NO_TOKEN, type Reporter } from '../stream/reporter.ts';
+
+/** The stream's flow, as the receiver drives it. */
+export interface Flow {
+  pauseReading(): void;
+  resumeReading(): void;
+}
+
+/** `#ending` until the stream ends; then the result that ended it, at most 0. */
+const OPEN = 1;
+
+export class BunReceiver implements Deferred {
+  /** Token of the armed receive, or NO_TOKEN. */
+  token = NO_TOKEN;
+  bytes = 0;
+  readonly #reporter: Reporter;
+  readonly #flow: Flow;
+  /** Bytes that arrived without a place. Bounded: the stream is paused while there are any. */
+  #rest: Uint8Array | undefined;
+  #ending = OPEN;
+  #discarding = false;
+  #endingSystemError = 0;
+
+  constructor(reporter: Reporter, flow: Flow) {
+    this.#reporter = reporter;
+    this.#flow = flow;
+  }
+
+  /** True once the peer's end or an error has come. */
+  get ended(): boolean {
+    return this.#ending !== OPEN;
+  }
+
+  /** Arms a receive. What was kept is placed in the next pass. */
+  arm(token: number): void {
+    this.token = token;
+    if (this.#rest !== undefined || this.#ending !== OPEN) this.#reporter.defer(this);
+    else this.#flow.resumeReading();
+  }
+
+  /** Deferred part of `arm`. */
+  run(): void {
+    if (this.token === NO_TOKEN) return;
+    const rest = this.#rest;
+    if (rest !== undefined) {
+      this.#rest = undefined;
+      if (!this.#place(rest)) return;
+    }
+    if (this.#ending !== OPEN) this.#finish(this.#ending, this.#endingSystemError);
+    else this.#flow.resumeReading();
+  }
+
+  /** Bytes arrived; they are copied before the call returns. False: no place for more, reading must pause. */
+  take(chunk: Uint8Array): boolean {
+    if (this.#discarding) return true;
+    if (this.token === NO_TOKEN || this.#rest !== undefined) {
+      this.#keep(chunk);
+      return false;
+    }
+    return this.#place(chunk);
+  }
+
+  /** The stream ended (`result` 0) or broke (negative). Only the first counts. */
+  end(result: number, systemError = 0): void {
+    if (this.#ending !== OPEN) return;
+    this.#ending = result;
+    this.#endingSystemError = systemError;
+    if (this.token !== NO_TOKEN && this.#rest === undefined) this.#finish(result, systemError);
+  }
+
+  /** Takes the armed receive back. */
+  cancel(): void {
+    if (this.token === NO_TOKEN) return;
+    this.#flow.pauseReading();
+    this.#finish(ERROR_CANCELED, 0);
+  }
+
+  /** The connection closes: what is kept goes, and what still comes. */
+  discard(): void {
+    this.#discarding = true;
+    this.#rest = undefined;
+  }
+
+  #finish(result: number, systemError: number): void {
+    const token = this.token;
+    this.token = NO_TOKEN;
+    this.#reporter.finish(token, result, systemError);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const kept = this.#rest;
+    const rest = new Uint8Array((kept?.length ?? 0) + bytes.length);
+    if (kept !== undefined) rest.set(kept);
+    rest.set(bytes, kept?.length ?? 0);
+    this.#rest = rest;
+  }
+
+  #place(chunk: Uint8Array): boolean {
+    const { host } = this.#reporter;
+    const memory = host.core.u8;
+    const most = host.bufferBytes;
+    const end = chunk.length;
+    let at = 0;
+    while (at < end) {
+      const buffer = host.takeBuffer();
+      if (buffer < 0) {
+        this.#keep(chunk.subarray(at));
+        this.#flow.pauseReading();
+        this.#finish(ERROR_NO_BUFFERS, 0);
+        return false;
+      }
+      const size = Math.min(end - at, most);
+      memory.set(size === end ? chunk : chunk.subarray(at, at + size), host.bufferOffset(buffer));
+      this.#reporter.filled(this.token, size, buffer);
+      at += size;
+    }
+    this.bytes += end;
+    return true;
+  }
+}
