@@ -6,10 +6,12 @@ import { arenaAlloc, arenaBlockBytes, arenaFree } from './arena';
 import { copyBytes } from './copy';
 import { invariant } from './debug';
 import { encodedBytes, writeFrame } from './frame/encode';
+import { plainMessageMax, writeLengthField } from './frame/length-field';
 import {
   Connection,
   ERROR_CLOSED,
   ERROR_NO_BUFFERS,
+  FRAMING_LENGTH_FIELD,
   FRAMING_RAW,
   Framing,
   OPERATION_SEND,
@@ -117,6 +119,30 @@ function append(
   return bytes;
 }
 
+/** As `append`, for a message that a plain length field carries: see `plainMessageMax`. */
+// @ts-ignore: decorator
+@inline
+function appendPlain(
+  port: Port,
+  connection: Connection,
+  profile: Profile,
+  framing: Framing,
+  payload: usize,
+  length: u32,
+): i32 {
+  const header = framing.strip;
+  const bytes = header + length;
+  if (<u64>connection.queuedBytes + <u64>bytes > <u64>profile.maxQueuedBytes) {
+    return ERROR_NO_BUFFERS;
+  }
+  const at = queueRoom(port, connection, bytes);
+  if (at == 0) return ERROR_NO_BUFFERS;
+  writeLengthField(framing, bytes, at);
+  copyBytes(at + header, payload, length);
+  connection.messagesSent += 1;
+  return <i32>bytes;
+}
+
 /**
  * Queues one message as a frame.
  * @returns 1, 0 (queued, but wait for DRAIN), or a negative error (nothing queued)
@@ -187,11 +213,16 @@ export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
     const connection = connectionAt(port, slot);
     if (!sendable(connection)) return index;
     const profile = changetype<Profile>(connection.profile);
+    const framing = changetype<Framing>(profile.framing);
+    const plainMax: u32 = framing.kind == FRAMING_LENGTH_FIELD ? plainMessageMax(framing) : 0;
     let bytes = 0;
     while (index < count) {
       const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
       if (reply.connection != slot) break;
-      bytes = append(port, connection, profile, reply.offset, reply.length);
+      bytes =
+        reply.length < plainMax
+          ? appendPlain(port, connection, profile, framing, reply.offset, reply.length)
+          : append(port, connection, profile, reply.offset, reply.length);
       if (bytes < 0) break;
       index++;
     }

@@ -162,6 +162,21 @@ export function sizeLengthField(framing: Framing, length: u32): i32 {
   return i32(frame);
 }
 
+/**
+ * Largest message of a plain length field (nothing before it, nothing adjusted,
+ * the whole header stripped): up to it a frame is the field and the message,
+ * without a further look. 0 for any other framing.
+ */
+export function plainMessageMax(framing: Framing): u32 {
+  const size = framing.size;
+  if (framing.offset != 0 || framing.adjustment != 0 || framing.strip != size) return 0;
+  if (framing.maxFrameBytes < size) return 0;
+  let largest = <u32>-1;
+  if (size < 4) largest = ((<u32>1) << (size << 3)) - 1;
+  if (framing.flags & FRAMING_INCLUDES_HEADER) largest -= size;
+  return min(largest, framing.maxFrameBytes - size);
+}
+
 /** Writes the field of the frame of `frame` bytes at `out`. */
 export function writeLengthField(framing: Framing, frame: u32, out: usize): void {
   const field = out + framing.offset;

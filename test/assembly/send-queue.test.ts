@@ -202,4 +202,62 @@ forEachVariant((name, makeCore) => {
   });
 });
 
+forEachVariant((name, makeCore) => {
+  const framings = [
+    ...['u8', 'u8,inclusive', 'u16le', 'u16le,inclusive', 'u16be', 'u24be', 'u32le', 'u64be'],
+    'u16le,max=300',
+    'u32be,inclusive,max=300',
+  ].map(parseFraming);
+  framings.push(
+    lengthField({ size: 2, offset: 1 }),
+    lengthField({ size: 2, adjustment: 3 }),
+    lengthField({ size: 2, strip: 0 }),
+  );
+  for (const [index, framing] of framings.entries()) {
+    test(`${name}: a list of replies is framed as each alone, framing ${index}`, () => {
+      const lengths = [0, 1, 15, 16, 17, 252, 253, 254, 255, 256, 296, 298, 299, 300, 301];
+      if (index < 8) lengths.push(65_532, 65_533, 65_534, 65_535);
+      const core = createCore(makeCore, 8 << 20);
+      const { exports, u8, u32 } = core;
+      const sizes = {
+        maxConnections: 1,
+        receiveBuffers: 1,
+        receiveBufferBytes: 64,
+        arenaBytes: 2 ** 20,
+      };
+      const depth = { receiveDepth: 1, sendDepth: 1 };
+      const limits = { ...depth, maxTransferBytes: 2 ** 20, selectsBuffers: false };
+      const regions = placeRegions(core, sizes, limits);
+      const { worker, replies } = regions;
+      const profile = writeLoopProfile(core, { framing }, { ...depth, receiveBytes: 64 });
+      const slot = exports.connectionCheck(
+        worker,
+        exports.connectionCreate(worker, layout.CONNECTION_STREAM, profile),
+      );
+      const opening = exports.operationStart(worker, layout.OPERATION_CONNECT, slot);
+      exports.complete(worker, opening, 7, 0, layout.NOTHING, 0);
+      exports.turn(worker, 0);
+      exports.finish(worker);
+      const payload = core.reserve(65_536);
+      for (let at = 0; at < 65_536; at++) u8[payload + at] = at * 7;
+      for (const length of lengths) {
+        const word = replies >>> 2;
+        u32[word] = slot;
+        u32[word + 1] = payload;
+        u32[word + 2] = length;
+        const record = exports.poolAddress(regions.connections, slot) >>> 0;
+        const queuedBytes = () => u32[(record + layout.Connection.queuedBytes) >>> 2] as number;
+        const before = queuedBytes();
+        const frame = modelEncode(framing, u8.slice(payload, payload + length));
+        assert.is(exports.sendList(worker, 0, 1), typeof frame === 'string' ? 0 : 1, `${length}`);
+        const tail = u32[(record + layout.Connection.queueTail) >>> 2] as number;
+        const end = u32[(tail + layout.SendChunk.end) >>> 2] as number;
+        const bytes = queuedBytes() - before;
+        if (typeof frame === 'string') assert.is(bytes, 0);
+        else assert.equal(u8.slice(end - bytes, end), Uint8Array.from(frame));
+      }
+    });
+  }
+});
+
 test.run();
