@@ -184,7 +184,7 @@ export abstract class StreamConnection extends ReceiveSide implements Entry, Ope
     if (!this.closing || this.handle === NO_TOKEN) return;
     const { handle } = this;
     this.handle = NO_TOKEN;
-    this.context.closed(handle);
+    this.context.closedStream(handle);
     if (this.#closeToken !== NO_TOKEN) this.context.reporter.finish(this.#closeToken, 0);
   }
 

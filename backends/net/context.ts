@@ -79,6 +79,7 @@ export class NetContext {
     datagramErrors: 0,
   };
   bytesSent = 0;
+  #streams = 0;
 
   constructor(host: BackendHost, reporter: Reporter, bareHandles: boolean) {
     this.bareHandles = bareHandles;
@@ -114,6 +115,16 @@ export class NetContext {
   closed(handle: number): void {
     this.closing.delete(handle);
     this.handles.release(handle);
+  }
+
+  openStream(entry: Entry): number {
+    this.reporter.alone = ++this.#streams === 1;
+    return this.open(entry);
+  }
+
+  closedStream(handle: number): void {
+    this.reporter.alone = --this.#streams === 1;
+    this.closed(handle);
   }
 
   forget(begun: Begun): void {

@@ -46,7 +46,7 @@ export class StreamListener implements Entry, OperationOwner {
     this.#listenToken = token;
     this.accepts = new AcceptQueue(context.reporter, options.backlog, {
       open: (connection) => {
-        connection.handle = context.open(connection);
+        connection.handle = context.openStream(connection);
         return connection.handle;
       },
       refuse: (connection) => {

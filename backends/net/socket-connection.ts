@@ -166,7 +166,7 @@ export class SocketConnection extends StreamConnection {
     if (token === NO_TOKEN || this.closing) return;
     this.#connectToken = NO_TOKEN;
     this.context.forget(this);
-    this.handle = this.context.open(this);
+    this.handle = this.context.openStream(this);
     this.context.count('connected');
     this.remember();
     this.context.reporter.finish(token, this.handle);

@@ -2,6 +2,7 @@
  * Completions of a backend that lives in the host's event loop: which tokens
  * are pending and who owns them, one `ready` a pass, and nothing inline.
  */
+import process from 'node:process';
 import { COMPLETION_BUFFER, COMPLETION_MORE, NOTHING } from '#generated/layout';
 import type { BackendHost } from '../backend.ts';
 
@@ -34,6 +35,8 @@ export class Reporter {
   pending = 0;
   /** Passes that were scheduled: the batches. */
   passes = 0;
+  /** A single stream is open: see `filled`. */
+  alone = false;
   #inside = 0;
   #passing = false;
   #asked = false;
@@ -95,6 +98,11 @@ export class Reporter {
 
   /** Bytes in a receive buffer that the backend took; more to come. */
   filled(token: number, bytes: number, buffer: number): void {
+    // With one connection there is nobody to batch with: its turn comes right behind the read.
+    if (this.alone && !this.#scheduled && !this.#passing) {
+      this.#scheduled = true;
+      process.nextTick(this.#pass);
+    }
     this.#emit(token, bytes, COMPLETION_MORE | COMPLETION_BUFFER, buffer, 0);
   }
 
