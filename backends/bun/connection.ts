@@ -1,10 +1,11 @@
 /** One stream socket of Bun: reads, partial writes, both halves' ends, and its close. */
 import { ERROR_BROKEN_PIPE, ERROR_CANCELED, ERROR_CLOSED, ERROR_RESET } from '#generated/layout';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
+import type { Entry } from '../stream/driver.ts';
 import { type Failure, failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import type { BunSocket } from './bun-api.ts';
-import type { BunContext, Entry } from './context.ts';
+import type { BunContext } from './context.ts';
 import { BunReceiver } from './receiver.ts';
 import { SendQueue } from './send-queue.ts';
 

@@ -1,26 +1,11 @@
 /** What the sockets of one driver share. */
-import type { BackendCounters, BackendHost, SocketAddress, StreamOptions } from '../backend.ts';
+import type { BackendCounters, BackendHost } from '../backend.ts';
+import type { Begun, Entry } from '../stream/driver.ts';
 import { HandleTable } from '../stream/handles.ts';
 import type { Reporter } from '../stream/reporter.ts';
 import type { BunApi } from './bun-api.ts';
 import type { BunConnection } from './connection.ts';
 import type { Pacer } from './pacer.ts';
-
-/** What stands behind a handle: a connection, a listener or a datagram socket. */
-export interface Entry {
-  close(token: number, reset: boolean): void;
-  /** Cancels everything and closes, without a token. */
-  abandon(reset: boolean): void;
-  localAddress(): SocketAddress | undefined;
-  remoteAddress(): SocketAddress | undefined;
-  configure(options: StreamOptions): void;
-  setReferenced(referenced: boolean): void;
-}
-
-/** Connects, listens and binds that have no handle yet. */
-export interface Begun {
-  abandon(reset: boolean): void;
-}
 
 export class BunContext {
   readonly bun: BunApi;

@@ -9,11 +9,12 @@ import {
 import type { AddressRecords } from '../../src/core/address.ts';
 import type { DatagramOptions, Endpoint, SocketAddress } from '../backend.ts';
 import { DatagramQueue } from '../stream/datagram-queue.ts';
+import type { Entry } from '../stream/driver.ts';
 import { failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import { resolveHost } from '../stream/resolve.ts';
 import type { BunUdpSocket } from './bun-api.ts';
-import type { BunContext, Entry } from './context.ts';
+import type { BunContext } from './context.ts';
 
 interface PendingSend {
   readonly token: number;

@@ -2,12 +2,13 @@
 import { ERROR_ADDRESS_IN_USE, ERROR_CANCELED, ERROR_INVALID_OPTION } from '#generated/layout';
 import type { Endpoint, ListenerOptions, SocketAddress } from '../backend.ts';
 import { AcceptQueue } from '../stream/accept-queue.ts';
+import type { Entry } from '../stream/driver.ts';
 import { failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import { removeStaleSocket } from '../stream/stale-socket.ts';
 import type { BunListener, BunSocket } from './bun-api.ts';
 import { BunConnection } from './connection.ts';
-import type { BunContext, Entry } from './context.ts';
+import type { BunContext } from './context.ts';
 import { socketHandlers } from './handlers.ts';
 
 export class BunStreamListener implements Entry, OperationOwner {

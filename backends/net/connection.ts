@@ -5,10 +5,11 @@
  */
 import { ERROR_BROKEN_PIPE, ERROR_CANCELED, ERROR_CLOSED, ERROR_RESET } from '#generated/layout';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
+import type { Entry } from '../stream/driver.ts';
 import { type Failure, systemErrno } from '../stream/failure.ts';
 import { ReceiveSide } from '../stream/receiver.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
-import type { Entry, NetContext } from './context.ts';
+import type { NetContext } from './context.ts';
 import { type SendRecord, takeSendRecord } from './sends.ts';
 
 const CANCELED: Failure = { result: ERROR_CANCELED, systemError: 0 };

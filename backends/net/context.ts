@@ -1,6 +1,7 @@
 /** What the sockets of one driver share. */
 import { Buffer } from 'node:buffer';
-import type { BackendCounters, BackendHost, SocketAddress, StreamOptions } from '../backend.ts';
+import type { BackendCounters, BackendHost } from '../backend.ts';
+import type { Begun, Entry } from '../stream/driver.ts';
 import { HandleTable } from '../stream/handles.ts';
 import type { Reporter } from '../stream/reporter.ts';
 import type { StreamConnection } from './connection.ts';
@@ -12,22 +13,6 @@ export const SCRATCH_BYTES = 65536;
 
 /** Views kept for writes, a power of two. */
 const VIEWS = 1024;
-
-/** What stands behind a handle: a connection, a listener or a datagram socket. */
-export interface Entry {
-  close(token: number, reset: boolean): void;
-  /** Cancels everything and closes, without a token. */
-  abandon(reset: boolean): void;
-  localAddress(): SocketAddress | undefined;
-  remoteAddress(): SocketAddress | undefined;
-  configure(options: StreamOptions): void;
-  setReferenced(referenced: boolean): void;
-}
-
-/** Connects and listens that have no handle yet. */
-export interface Begun {
-  abandon(reset: boolean): void;
-}
 
 export class NetContext {
   readonly reporter: Reporter;

@@ -10,10 +10,11 @@ import {
 import type { AddressRecords } from '../../src/core/address.ts';
 import type { DatagramOptions, Endpoint, SocketAddress } from '../backend.ts';
 import { DatagramQueue } from '../stream/datagram-queue.ts';
+import type { Entry } from '../stream/driver.ts';
 import { failureOf } from '../stream/failure.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import { resolveHost } from '../stream/resolve.ts';
-import type { Entry, NetContext } from './context.ts';
+import type { NetContext } from './context.ts';
 
 type LookupCallback = (error: Error | null, address: string, family: number) => void;
 

@@ -3,33 +3,27 @@
  * Bun and Deno.
  */
 import net from 'node:net';
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import { ERROR_CLOSED, ERROR_INVALID_OPTION } from '#generated/layout';
+import { setImmediate } from 'node:timers';
+import { ERROR_INVALID_OPTION } from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
 import type {
-  BackendCounters,
   BackendHost,
   DatagramOptions,
   Driver,
   Endpoint,
-  Leftovers,
   Limits,
   ListenerOptions,
-  SocketAddress,
   StreamOptions,
 } from '../backend.ts';
-import { isValidEndpoint } from '../stream/endpoint.ts';
-import { failureOf, systemErrno } from '../stream/failure.ts';
-import { type OperationOwner, Reporter } from '../stream/reporter.ts';
+import { SocketDriver } from '../stream/driver.ts';
+import { failureOf } from '../stream/failure.ts';
+import { Reporter } from '../stream/reporter.ts';
 import { StreamConnection } from './connection.ts';
 import { NetContext } from './context.ts';
 import { DatagramSocket } from './datagram.ts';
 import { StreamListener } from './listener.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { isBun } from './system.ts';
-
-/** How long `dispose` waits for the host to report that the sockets are closed. */
-const DISPOSE_WAIT_MS = 3000;
 
 export interface NetOptions {
   /** Sends that may be under way on one connection. Default 16. */
@@ -41,72 +35,66 @@ export interface NetOptions {
   readonly bareHandles?: boolean;
 }
 
-export class NetDriver implements Driver {
+export class NetDriver extends SocketDriver<NetContext> implements Driver {
   readonly limits: Limits;
-  readonly #reporter: Reporter;
-  readonly #context: NetContext;
   readonly #addresses: AddressRecords;
 
   constructor(host: BackendHost, options: NetOptions = {}) {
+    // After the host's poll phase, so that one turn takes all sockets that were readable.
+    const reporter = new Reporter(host, setImmediate);
+    super(reporter, new NetContext(host, reporter, options.bareHandles ?? true));
     this.limits = {
       receiveDepth: 1,
       sendDepth: options.sendDepth ?? 16,
       maxTransferBytes: 0x7fff_ffff,
       selectsBuffers: true,
     };
-    // After the host's poll phase, so that one turn takes all sockets that were readable.
-    this.#reporter = new Reporter(host, setImmediate);
-    this.#context = new NetContext(host, this.#reporter, options.bareHandles ?? true);
     this.#addresses = new AddressRecords(host.core.u8);
   }
 
   attach(ready: () => void): void {
-    this.#reporter.attach(ready);
-  }
-
-  wait(): boolean {
-    return false;
+    this.reporter.attach(ready);
   }
 
   wake(): void {
-    this.#reporter.ask();
+    this.reporter.ask();
   }
 
   flush(): void {
-    const context = this.#context;
+    const context = this.context;
     const { dirty, dirtyCount } = context;
     if (dirtyCount === 0) return;
-    this.#reporter.enter();
+    this.reporter.enter();
     for (let index = 0; index < dirtyCount; index++) (dirty[index] as StreamConnection).flush();
     context.dirtyCount = 0;
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   // ---------------------------------------------------------------- opening
 
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void {
-    if (!this.#validEndpoint(token, endpoint)) return;
-    this.#reporter.enter();
-    const listener = new StreamListener(this.#context, token, endpoint, options);
-    this.#begin(token, listener);
-    this.#context.begun.add(listener);
+    if (!this.validEndpoint(token, endpoint)) return;
+    this.reporter.enter();
+    const listener = new StreamListener(this.context, token, endpoint, options);
+    this.begin(token, listener);
+    this.context.begun.add(listener);
     listener.start();
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   accept(token: number, listener: number): void {
-    const entry = this.#entry(token, listener, StreamListener);
+    const entry = this.entry(token, listener, StreamListener);
     if (entry === undefined) return;
-    this.#begin(token, entry);
+    this.begin(token, entry);
     entry.accept(token);
   }
 
   connect(token: number, endpoint: Endpoint, options: StreamOptions): void {
-    if (!this.#validEndpoint(token, endpoint)) return;
-    this.#reporter.enter();
+    if (!this.validEndpoint(token, endpoint)) return;
+    this.reporter.enter();
     const path = 'path' in endpoint ? endpoint.path : undefined;
-    const connection = new SocketConnection(this.#context, path);
-    this.#begin(token, connection);
+    const connection = new SocketConnection(this.context, path);
+    this.begin(token, connection);
     try {
       const target = 'path' in endpoint ? { path: endpoint.path } : endpoint;
       const tcp =
@@ -120,26 +108,26 @@ export class NetDriver implements Driver {
       // Bun copies what it read to the buffer of `onread`; taking its chunk is one copy less.
       const reading = isBun
         ? {}
-        : { onread: { buffer: this.#context.scratchRange, callback: connection.onRead } };
+        : { onread: { buffer: this.context.scratchRange, callback: connection.onRead } };
       const socket = net.connect({ ...target, ...tcp, ...reading, allowHalfOpen: true });
       connection.adopt(socket, isBun);
       connection.connecting(token);
-      this.#context.begun.add(connection);
+      this.context.begun.add(connection);
     } catch (error) {
       const { result, systemError } = failureOf(error);
-      this.#reporter.finish(token, result || ERROR_INVALID_OPTION, systemError);
+      this.reporter.finish(token, result || ERROR_INVALID_OPTION, systemError);
     }
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void {
-    if (!this.#validEndpoint(token, endpoint)) return;
-    this.#reporter.enter();
-    const socket = new DatagramSocket(this.#context, this.#addresses, token);
-    this.#begin(token, socket);
-    this.#context.begun.add(socket);
+    if (!this.validEndpoint(token, endpoint)) return;
+    this.reporter.enter();
+    const socket = new DatagramSocket(this.context, this.#addresses, token);
+    this.begin(token, socket);
+    this.context.begun.add(socket);
     void socket.bind(endpoint, options);
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   // ---------------------------------------------------------------- streams
@@ -147,151 +135,49 @@ export class NetDriver implements Driver {
   receive(token: number, handle: number): void {
     const connection = this.#connection(token, handle);
     if (connection === undefined) return;
-    this.#reporter.enter();
-    this.#begin(token, connection);
+    this.reporter.enter();
+    this.begin(token, connection);
     connection.armReceive(token);
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   send(token: number, handle: number, offset: number, length: number): void {
     const connection = this.#connection(token, handle);
     if (connection === undefined) return;
-    this.#reporter.enter();
-    this.#begin(token, connection);
+    this.reporter.enter();
+    this.begin(token, connection);
     connection.send(token, offset, length);
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   shutdown(token: number, handle: number): void {
     const connection = this.#connection(token, handle);
     if (connection === undefined) return;
-    this.#reporter.enter();
-    this.#begin(token, connection);
+    this.reporter.enter();
+    this.begin(token, connection);
     connection.shutdown(token);
-    this.#reporter.leave();
+    this.reporter.leave();
   }
 
   // ---------------------------------------------------------------- datagrams
 
   receiveFrom(token: number, handle: number, offset: number, length: number): void {
-    const socket = this.#entry(token, handle, DatagramSocket);
+    const socket = this.entry(token, handle, DatagramSocket);
     if (socket === undefined) return;
-    this.#begin(token, socket);
+    this.begin(token, socket);
     socket.receiveFrom(token, offset, length);
   }
 
   sendTo(token: number, handle: number, offset: number, length: number): void {
-    const socket = this.#entry(token, handle, DatagramSocket);
+    const socket = this.entry(token, handle, DatagramSocket);
     if (socket === undefined) return;
-    this.#reporter.enter();
-    this.#begin(token, socket);
+    this.reporter.enter();
+    this.begin(token, socket);
     socket.sendTo(token, offset, length);
-    this.#reporter.leave();
-  }
-
-  // ---------------------------------------------------------------- any handle
-
-  cancel(token: number): void {
-    this.#reporter.cancel(token);
-  }
-
-  close(token: number, handle: number, reset: boolean): void {
-    const entry = this.#context.handles.get(handle);
-    if (entry === undefined) {
-      this.#reporter.settle(token, ERROR_CLOSED);
-      return;
-    }
-    this.#reporter.enter();
-    this.#begin(token, IGNORES_CANCEL);
-    if (!this.#context.closing.has(handle)) {
-      this.#context.closing.add(handle);
-      entry.close(token, reset);
-    } else this.#reporter.finish(token, ERROR_CLOSED);
-    this.#reporter.leave();
-  }
-
-  post(token: number): void {
-    this.#reporter.settle(token, 0);
-  }
-
-  localAddress(handle: number): SocketAddress | undefined {
-    return this.#context.handles.get(handle)?.localAddress();
-  }
-
-  remoteAddress(handle: number): SocketAddress | undefined {
-    return this.#context.handles.get(handle)?.remoteAddress();
-  }
-
-  configure(handle: number, options: StreamOptions): void {
-    this.#context.handles.get(handle)?.configure(options);
-  }
-
-  setReferenced(handle: number, referenced: boolean): void {
-    this.#context.handles.get(handle)?.setReferenced(referenced);
-  }
-
-  systemErrorName(systemError: number): string | undefined {
-    return systemErrno.nameOf(systemError);
-  }
-
-  now(): number {
-    return performance.now();
-  }
-
-  setTimer(delayMs: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
-    return () => clearTimeout(timer);
-  }
-
-  counters(): BackendCounters {
-    return this.#context.counters();
-  }
-
-  async dispose(): Promise<Leftovers> {
-    const { handles, begun } = this.#context;
-    this.#reporter.enter();
-    for (const entry of [...begun]) entry.abandon(true);
-    for (const entry of handles.list()) entry.abandon(true);
-    this.#reporter.leave();
-    const deadline = performance.now() + DISPOSE_WAIT_MS;
-    while (!this.#reporter.idle || handles.open > 0) {
-      if (performance.now() > deadline) break;
-      await new Promise<void>((resolve) => setTimeout(resolve, 1));
-    }
-    return { operations: this.#reporter.pending, handles: handles.open };
-  }
-
-  #validEndpoint(token: number, endpoint: Endpoint): boolean {
-    if (isValidEndpoint(endpoint)) return true;
-    this.#reporter.settle(token, ERROR_INVALID_OPTION);
-    return false;
-  }
-
-  #begin(token: number, owner: OperationOwner): void {
-    this.#reporter.begin(token, owner);
+    this.reporter.leave();
   }
 
   #connection(token: number, handle: number): StreamConnection | undefined {
-    return this.#entry(token, handle, StreamConnection);
-  }
-
-  /** What stands behind a handle, if it is of that kind and not closing; else the operation fails. */
-  #entry<Kind>(
-    token: number,
-    handle: number,
-    // `never`: any constructor of the kind, whatever it takes.
-    kind: abstract new (...args: never[]) => Kind,
-  ): Kind | undefined {
-    const entry = this.#context.handles.get(handle);
-    if (entry instanceof kind && !this.#context.closing.has(handle)) return entry;
-    this.#reporter.settle(
-      token,
-      entry === undefined || entry instanceof kind ? ERROR_CLOSED : ERROR_INVALID_OPTION,
-    );
-    return undefined;
+    return this.entry(token, handle, StreamConnection);
   }
 }
-
-/** A close is not taken back. */
-const IGNORES_CANCEL: OperationOwner = { cancel() {} };
