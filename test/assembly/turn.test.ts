@@ -26,7 +26,7 @@ import {
   LoopOperation,
   type LoopProfileOptions,
 } from '../../src/core/index.ts';
-import { parseFraming } from '../../src/framing.ts';
+import { line, parseFraming } from '../../src/framing.ts';
 import { ConnectionModel } from '../models/turn.ts';
 import { type Link, randomFrom } from '../models/turn-backend.ts';
 import { TurnHost } from '../models/turn-host.ts';
@@ -106,12 +106,7 @@ forEachVariant((name, makeCore) => {
   });
 
   scene('a pause holds back the last line that has no end', () => {
-    const framing = parseFraming('line');
-    const it = open(
-      makeCore,
-      {},
-      { framing: { ...framing, unterminated: 'deliver' } as typeof framing },
-    );
+    const it = open(makeCore, {}, { framing: line({ unterminated: 'deliver' }) });
     feed(it, 'rest');
     show(it);
     it.host.pause(it.model);
@@ -124,6 +119,36 @@ forEachVariant((name, makeCore) => {
     it.host.rounds();
     assert.equal(kindsOf(it.host), [EVENT_OPEN, EVENT_MESSAGE, EVENT_END]);
     finish(it);
+  });
+
+  const unended = { framing: line({ unterminated: 'deliver' }), allowHalfOpen: true };
+
+  scene('a send that fails after the end is an error after the last line without an end', () => {
+    const it = open(makeCore, { receiveDepth: 2 }, unended);
+    feed(it, 'rest');
+    it.link.terminal = 0;
+    it.host.backend.performReceive(it.link, 1);
+    show(it);
+    assert.is(it.host.send(it.model, bytesOf('reply')), 'taken');
+    it.host.flush();
+    it.model.disturbed = it.host.backend.failSend(it.link, ERROR_RESET);
+    show(it);
+    const kinds = [EVENT_OPEN, EVENT_MESSAGE, EVENT_END, EVENT_ERROR];
+    assert.equal(kindsOf(it.host), kinds);
+    finish(it);
+  });
+
+  scene('closed between the last line without an end and the end: END is not shown', () => {
+    const it = open(makeCore, { eventCapacity: 2, receiveDepth: 2 }, unended);
+    feed(it, 'one\nrest');
+    it.link.terminal = 0;
+    it.host.backend.performReceive(it.link, 1);
+    it.host.onEvent = (model) => {
+      if (model.messages === 2) it.host.close(model);
+    };
+    show(it);
+    finish(it);
+    assert.equal(kindsOf(it.host), [EVENT_OPEN, EVENT_MESSAGE, EVENT_MESSAGE, EVENT_CLOSE]);
   });
 
   scene('close and abort do not wait for a pause to end', () => {

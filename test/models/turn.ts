@@ -144,7 +144,7 @@ export class ConnectionModel {
     const { stream, events, error } = this.#expected();
     if (!FRAME_RESULTS.includes(result)) {
       const isTerminal = this.link?.terminalArrived === true && this.link.terminal === result;
-      this.#compare(events, isTerminal && !this.disturbed);
+      this.#compare(this.#shownAtMost(), isTerminal && !this.disturbed);
       if (!isTerminal && !this.disturbed) this.#problem(`ERROR ${result} out of nowhere`);
       return;
     }
@@ -165,13 +165,20 @@ export class ConnectionModel {
     this.#compare(events, true);
   }
 
+  /** What was shown is the beginning of what came. */
   checkPrefix(): void {
-    if (this.link === undefined) return;
+    if (this.link !== undefined) this.#compare(this.#shownAtMost(), false);
+  }
+
+  /**
+   * A last message that only the end completes counts from the end's arrival
+   * on. END itself may never follow, if the application closes between the
+   * two; and a failing send may bring an ERROR after END.
+   */
+  #shownAtMost() {
     const { stream, events } = this.#expected();
-    this.#compare(
-      this.ended ? [...events, ...modelEnd(this.framing, stream).events] : events,
-      false,
-    );
+    const endArrived = this.link?.terminalArrived === true && this.link.terminal === 0;
+    return endArrived ? [...events, ...modelEnd(this.framing, stream).events] : events;
   }
 
   #compare(
