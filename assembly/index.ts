@@ -60,3 +60,5 @@ export {
   sweep,
 } from './connection';
 export { complete, finish, turn } from './turn';
+export { iocpDirect, iocpPrepare, iocpReap, iocpReturned, iocpSlot } from './native/iocp';
+export { sockaddrRead, sockaddrWrite } from './native/sockaddr';

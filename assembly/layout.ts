@@ -441,6 +441,7 @@ export const STATE_GOT_MESSAGE: u32 = 262144;
 export const STATE_CLOSED: u32 = 524288; // the CLOSE event is out; the slot is about to be released
 export const STATE_HELD: u32 = 2097152; // no more bytes are taken from the system; what came is delivered
 export const STATE_PARKED: u32 = 4194304; // accepted beyond its listener's limit: waits, and nobody knows of it
+export const STATE_READABLE: u32 = 8388608; // a probe has completed: the next receive finds something
 export const STATE_TRUNCATABLE: u32 = 1048576; // the stream's end has not been shown to the decoder yet
 
 /** Per-handle data (R19). CONNECTION_DECODER and the two in-order stores follow, then their windows. */
@@ -495,6 +496,16 @@ export const CONNECTION_WINDOWS: u32 = 264;
 
 /** The backend selects receive buffers itself (see `Limits.selectsBuffers`). */
 export const PORT_SELECTS_BUFFERS: u32 = 1;
+
+/**
+ * A receive without a range, which completes with 0 once bytes or the end are
+ * there, takes the place of one that lends a buffer: while few are free, or
+ * always (see `Limits.probes`).
+ */
+export const PORT_PROBES_WHEN_SCARCE: u32 = 2;
+export const PORT_PROBES_ALWAYS: u32 = 4;
+/** 1 / 2^n of the buffers is kept for connections that have something to receive. */
+export const PROBE_RESERVE_LOG2: u32 = 2;
 
 /** What all workers of one port share. Written by the host before the first turn. */
 @unmanaged
@@ -575,3 +586,57 @@ export class Worker {
 }
 export const WORKER_DECODE_CONTEXT: u32 = 72;
 export const WORKER_BYTES: u32 = 80;
+
+// ---------------------------------------------------------------- native: iocp
+/** OVERLAPPED_ENTRY: a packet as GetQueuedCompletionStatusEx reports it. */
+@unmanaged
+export class IocpEntry {
+  /** IOCP_KEY_* or, from IOCP_KEY_HANDLES on, the handle's number (R19). */
+  key: u64;
+  /** Address of the OVERLAPPED, 0 for a posted packet without one. */
+  overlapped: u64;
+  internal: u64;
+  bytes: u32;
+  reserved: u32;
+}
+export const IOCP_ENTRY_BYTES: u32 = 32;
+
+/** A packet that only ends a wait. */
+export const IOCP_KEY_WAKE: u32 = 0;
+/** A packet posted for an operation of its own (R7). */
+export const IOCP_KEY_POST: u32 = 1;
+/** Completion keys of sockets: this plus the handle. */
+export const IOCP_KEY_HANDLES: u32 = 2;
+
+/** Per-handle data of the native side. */
+@unmanaged
+export class IocpHandle {
+  /** Operations whose packet is due. */
+  pending: u32;
+  /** Of these, sends: a further one must queue behind them. */
+  sends: u32;
+  /** 4 or 6: what its addresses look like. */
+  family: u32;
+  /** 1: its packets go to the host one by one (it closes, or has failed). */
+  watched: u32;
+}
+export const IOCP_HANDLE_BYTES: u32 = 16;
+
+/** A completion port at work: written by the backend before its first call. */
+@unmanaged
+export class IocpPort {
+  /** Address of linear memory's first byte in the process. */
+  base: u64;
+  /** Address of the first Operation; a token's slot is its index. */
+  operations: usize;
+  operationCount: u32;
+  completions: usize;
+  entries: usize;
+  /** Address of `handleCount` IocpHandles. */
+  handles: usize;
+  handleCount: u32;
+  /** Address of the slots of operations that completed as they were submitted. */
+  direct: usize;
+  reserved: u32;
+}
+export const IOCP_PORT_BYTES: u32 = 40;

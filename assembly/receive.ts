@@ -20,7 +20,10 @@ import {
   Framing,
   NOTHING,
   OPERATION_RECEIVE,
+  PORT_PROBES_ALWAYS,
+  PORT_PROBES_WHEN_SCARCE,
   PORT_SELECTS_BUFFERS,
+  PROBE_RESERVE_LOG2,
   PROFILE_HOLD_WHEN_BLOCKED,
   Pool,
   Port,
@@ -32,6 +35,7 @@ import {
   STATE_HELD,
   STATE_PAUSED,
   STATE_FAILED,
+  STATE_READABLE,
   STATE_RECEIVE_ENDED,
   STATE_RESET,
   STATE_TRUNCATABLE,
@@ -188,6 +192,19 @@ export function receiveHeld(connection: Connection): bool {
 }
 
 /**
+ * Whether the next receive asks only for readiness. A buffer lent to a silent
+ * peer is lost to all others, so the last of them go where bytes wait already:
+ * those receives end at once.
+ */
+function mustProbe(port: Port, connection: Connection): bool {
+  if (connection.state & STATE_READABLE) return false;
+  if (port.flags & PORT_PROBES_ALWAYS) return true;
+  if ((port.flags & PORT_PROBES_WHEN_SCARCE) == 0) return false;
+  const capacity = changetype<Pool>(port.buffers).capacity;
+  return poolInUse(port.buffers) + (capacity >> PROBE_RESERVE_LOG2) >= capacity;
+}
+
+/**
  * Keeps as many receives pending as the profile asks for.
  * @returns false if one had to wait for a record, a buffer or the ring
  */
@@ -199,9 +216,12 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
   while (connection.receives < depth) {
     if (!submissionRoom(worker, 1)) return false;
     let buffer = NOTHING;
+    const probes = !selects && mustProbe(port, connection);
     if (selects) {
       // Arming with no buffer free would fail at once, again and again.
       if (poolInUse(port.buffers) >= changetype<Pool>(port.buffers).capacity) return false;
+    } else if (probes) {
+      if (connection.receives > 0) return true;
     } else {
       buffer = poolAcquire(port.buffers);
       if (buffer < 0) {
@@ -217,8 +237,9 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
     const operation = operationAt(port, operationSlot);
     operation.sequence = connection.readSequence++;
     operation.buffer = buffer;
-    operation.offset = selects ? 0 : <u32>poolAddress(port.buffers, buffer);
-    operation.length = selects ? 0 : profile.receiveBytes;
+    operation.offset = buffer < 0 ? 0 : <u32>poolAddress(port.buffers, buffer);
+    operation.length = buffer < 0 ? 0 : profile.receiveBytes;
+    connection.state &= ~STATE_READABLE;
     connection.armedToken = operation.token;
     connection.receives++;
     submit(

@@ -66,6 +66,7 @@ import {
   STATE_FAIL_REPORTED,
   STATE_OPENING,
   STATE_PAUSED,
+  STATE_READABLE,
   STATE_RECEIVE_ENDED,
   STATE_RECEIVE_FINISHED,
   STATE_RESET,
@@ -427,6 +428,11 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
   const result = operation.result;
   const systemError = operation.systemError;
   const ended = (connection.state & STATE_RECEIVE_ENDED) != 0;
+  // Nothing was lent: it tells that the next receive finds something.
+  const isProbe = operation.buffer < 0 && result == 0;
+  if (isProbe || (result > 0 && <u32>result == operation.length)) {
+    connection.state |= STATE_READABLE;
+  }
   if (result > 0 && !ended && (connection.state & STATE_DISCARD) == 0) {
     connection.bytesReceived += <f64>result;
     appendPending(port, connection, operation.buffer, result);
@@ -434,7 +440,7 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
     markReady(worker, owner);
   }
   releaseReceive(port, connection, slot);
-  if (result <= 0 && !ended) receiveEnded(worker, owner, connection, result, systemError);
+  if (result <= 0 && !ended && !isProbe) receiveEnded(worker, owner, connection, result, systemError);
   markDirty(worker, owner);
   if (
     changetype<Profile>(connection.profile).flags & PROFILE_EAGER_READ &&

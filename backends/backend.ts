@@ -9,7 +9,7 @@
  *    after the submitting call, and after `flush`, has returned.
  * 2. Every token gets exactly one final completion, also after `cancel` and
  *    `close`. A completion flagged COMPLETION_MORE is not final.
- * 3. `result` >= 0 is bytes or a handle; 0 on a stream receive is the peer's end;
+ * 3. `result` >= 0 is bytes or a handle; 0 on a stream receive that lends is the peer's end;
  *    negative is an ERROR_* of the closed set, with the system's own number in
  *    `systemError`. A reset is never reported as an end.
  * 4. Submitting lends a range of linear memory; the final completion gives it
@@ -77,11 +77,27 @@ export interface Limits {
    * False: each receive lends one range and completes once.
    */
   readonly selectsBuffers: boolean;
+  /**
+   * Receives of a stream may also be probes, with offset and length 0: they
+   * complete with 0 once bytes, or the peer's end, are there to be received by
+   * the next one, and lend nothing to a silent peer. `'always'`: every wait is
+   * one. `'scarce'`: when few receive buffers are left. Default `'never'`.
+   */
+  readonly probes?: 'never' | 'scarce' | 'always';
+  /** What a connection that does not say keeps pending. Default 1. */
+  readonly defaultReceiveDepth?: number;
+}
+
+/** Sizes of a port, for backends that need room in its linear memory. */
+export interface PortSizes {
+  readonly maxConnections: number;
+  readonly maxOperations: number;
 }
 
 /** What the loop offers to a backend. */
 export interface BackendHost {
   readonly core: Core;
+  readonly sizes: PortSizes;
   /**
    * Reports one completion; the loop handles it in a coming turn.
    * @param token as submitted
@@ -105,6 +121,19 @@ export interface BackendHost {
   returnBuffer(slot: number): void;
   /** Bytes in each receive buffer. */
   readonly bufferBytes: number;
+  /**
+   * For backends whose structures lie in linear memory, valid from `attach` on:
+   * address of the first Operation record. The record of a token is the one at
+   * its slot (`token % 2^20`); while the operation is pending, what of it the
+   * operating system needs belongs to the backend.
+   */
+  readonly operations: number;
+  readonly operationCapacity: number;
+  /**
+   * The same: address of the CompletionQueue that `complete` writes to, for
+   * native code that reports a batch at once. It then calls `ready`.
+   */
+  readonly completions: number;
 }
 
 /** What `dispose` could not take back: all zero after an orderly end. */
@@ -133,6 +162,12 @@ export interface Driver {
   wake(): void;
   /** All operations of a turn have been submitted: perform what was batched. */
   flush(): void;
+  /**
+   * Takes `count` entries of the submission ring at `address` itself, in order,
+   * instead of by a call for each of them. Left out by backends without
+   * structures of their own.
+   */
+  submit?(address: number, count: number): void;
 
   /** Completes with the listener's handle. */
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void;
@@ -143,7 +178,7 @@ export interface Driver {
   /** Datagram socket; completes with its handle. */
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void;
 
-  /** Lends `[offset, offset + length)`; with `limits.selectsBuffers` both are 0. */
+  /** Lends `[offset, offset + length)`; with `limits.selectsBuffers`, and for a probe, both are 0. */
   receive(token: number, handle: number, offset: number, length: number): void;
   /** Lends `[offset, offset + length)`. May complete with fewer bytes where `sendDepth` is 1. */
   send(token: number, handle: number, offset: number, length: number): void;
@@ -183,6 +218,8 @@ export interface BackendSelection<Options = unknown> {
   readonly options: Options;
   probe(): Probe | Promise<Probe>;
   create(host: BackendHost, options: Options): Driver | Promise<Driver>;
+  /** Bytes of linear memory that `create` reserves (`core.reserve`). Default: none. */
+  memoryBytes?(options: Options, sizes: PortSizes): number;
 }
 
 /** What every `backends/<name>/index.ts` exports, besides a function of its own name that makes a selection. */
@@ -190,4 +227,5 @@ export interface BackendModule<Options = unknown> {
   readonly name: string;
   probe(): Probe | Promise<Probe>;
   create(host: BackendHost, options: Options): Driver | Promise<Driver>;
+  memoryBytes?(options: Options, sizes: PortSizes): number;
 }

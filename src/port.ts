@@ -9,6 +9,7 @@ import { BatchRunner } from './batch.ts';
 import { AddressRecords } from './core/address.ts';
 import { Core } from './core/core.ts';
 import {
+  operationCount,
   placeRegions,
   type RegionSizes,
   type Regions,
@@ -118,7 +119,13 @@ export class Port {
       receiveBuffers: integerOption('receiveBuffers', options.receiveBuffers, 1024, 1, 2 ** 20),
       arenaBytes: integerOption('arenaBytes', options.arenaBytes, 2 ** 27, 2 ** 16, 2 ** 30),
     };
-    const memoryBytes = regionBytes(sizes);
+    const { selection } = choice;
+    const portSizes = {
+      maxConnections: sizes.maxConnections,
+      maxOperations: operationCount(sizes),
+    };
+    const ownBytes = selection.memoryBytes?.(selection.options, portSizes) ?? 0;
+    const memoryBytes = regionBytes(sizes) + ownBytes;
     if (memoryBytes > 2 ** 31) {
       throw invalidOption(
         'receiveBuffers × receiveBufferBytes + arenaBytes + maxConnections',
@@ -133,6 +140,7 @@ export class Port {
     let buffersAt = 0;
     const host: BackendHost = {
       core,
+      sizes: portSizes,
       bufferBytes,
       complete(token, result, flags = 0, buffer = layout.NOTHING, systemError = 0) {
         const worker = (late.regions as Regions).worker;
@@ -145,12 +153,21 @@ export class Port {
       returnBuffer(slot) {
         exports.bufferReturn((late.regions as Regions).worker, slot);
       },
+      get operations() {
+        return (late.regions as Regions).firstOperation;
+      },
+      get operationCapacity() {
+        return (late.regions as Regions).operationCapacity;
+      },
+      get completions() {
+        return (late.regions as Regions).completions;
+      },
     };
-    const driver = await choice.selection.create(host, choice.selection.options);
+    const driver = await selection.create(host, selection.options);
     const regions = placeRegions(core, sizes, driver.limits);
     buffersAt = exports.poolAddress(regions.buffers, 0) >>> 0;
     late.regions = regions;
-    const backend = { name: choice.selection.name, reason: choice.reason, tried: choice.tried };
+    const backend = { name: selection.name, reason: choice.reason, tried: choice.tried };
     return new Port(core, regions, driver, backend, sizes);
   }
 
@@ -328,7 +345,9 @@ export class Port {
     const field = (this.regions.worker + WORKER.submissionCount) >>> 2;
     const count = u32[field] as number;
     if (count === 0) return;
-    drainSubmissions(this.core, this.driver, this.regions.submissions, count);
+    const { submissions } = this.regions;
+    if (this.driver.submit !== undefined) this.driver.submit(submissions, count);
+    else drainSubmissions(this.core, this.driver, submissions, count);
     u32[field] = 0;
   }
 

@@ -76,7 +76,13 @@ export function profileValues(
         ? 0
         : layout.PROFILE_HOLD_WHEN_BLOCKED),
     receiveDepth: Math.min(
-      integerOption('receiveDepth', options.receiveDepth, 1, 1, DEPTH_MAX),
+      integerOption(
+        'receiveDepth',
+        options.receiveDepth,
+        limits.defaultReceiveDepth ?? 1,
+        1,
+        DEPTH_MAX,
+      ),
       limits.receiveDepth,
     ),
     sendDepth: Math.min(

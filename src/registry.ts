@@ -12,7 +12,7 @@ const AUTOMATIC: readonly BackendName[] = ['iocp', 'uring', 'bun', 'net'];
 const NAMES: readonly BackendName[] = [...AUTOMATIC, 'sim'];
 
 const LOADERS: Readonly<Record<BackendName, (() => Promise<unknown>) | undefined>> = {
-  iocp: undefined,
+  iocp: () => import('../backends/iocp/index.ts'),
   uring: undefined,
   bun: () => import('../backends/bun/index.ts'),
   net: () => import('../backends/net/index.ts'),
@@ -43,6 +43,7 @@ async function selectionOf(name: BackendName): Promise<BackendSelection<unknown>
     options: {},
     probe: () => module.probe(),
     create: (host, options) => module.create(host, options),
+    memoryBytes: (options, sizes) => module.memoryBytes?.(options, sizes) ?? 0,
   };
 }
 

@@ -32,6 +32,12 @@ export interface CompletionLoopOptions {
   readonly maxTransferBytes?: number;
   /** Receives are armed once and take their buffers by `takeBuffer`. Default false. */
   readonly selectsBuffers?: boolean;
+  /**
+   * Whether a receive may have length 0, to tell when there is something to
+   * receive: it completes with 0 then. `'scarce'`: when few buffers are free;
+   * `'always'`: each wait. Default `'never'`.
+   */
+  readonly probes?: 'never' | 'scarce' | 'always';
   /** Most operations at once. Default, and at most: 4 * `maxConnections` + 1024. */
   readonly maxOperations?: number;
   /** Events of one turn, 2 to 4096. Default 4096. */
@@ -145,6 +151,7 @@ export class CompletionLoop {
       sendDepth: integer('sendDepth', 1, 1, DEPTH_MAX),
       maxTransferBytes: integer('maxTransferBytes', 2 ** 31 - 1, 1, 2 ** 31 - 1),
       selectsBuffers: options.selectsBuffers ?? false,
+      probes: options.probes ?? 'never',
     };
     const events = integer('eventCapacity', EVENT_CAPACITY, 2, EVENT_CAPACITY);
     const submissions = integer('submissionCapacity', SUBMISSION_CAPACITY, 2, SUBMISSION_CAPACITY);
@@ -418,7 +425,7 @@ export class CompletionLoop {
   }
 }
 
-type IntegerOption = Exclude<keyof CompletionLoopOptions, 'selectsBuffers'>;
+type IntegerOption = Exclude<keyof CompletionLoopOptions, 'selectsBuffers' | 'probes'>;
 type CounterName = Exclude<
   keyof LoopCounters,
   'connections' | 'operations' | 'buffers' | 'arenaBytes'

@@ -30,12 +30,16 @@ export interface Regions {
   readonly scratch: number;
   readonly arena: number;
   readonly operations: number;
+  /** Of the record in slot 0. */
+  readonly firstOperation: number;
+  readonly operationCapacity: number;
   readonly connections: number;
   readonly buffers: number;
   readonly completions: number;
 }
 
-function operationCount({ maxConnections }: RegionSizes): number {
+/** Operation records of a port. */
+export function operationCount({ maxConnections }: RegionSizes): number {
   // A connection at rest has one receive pending; one at work adds sends and a close.
   return Math.min(4 * maxConnections + SPARE_OPERATIONS, layout.POOL_CAPACITY_MAX);
 }
@@ -64,6 +68,12 @@ export function regionBytes(sizes: RegionSizes): number {
 
 function windowLog2(depth: number): number {
   return Math.min(depth <= 1 ? 0 : log2Above(depth), WINDOW_LOG2_MAX);
+}
+
+function portFlags({ selectsBuffers, probes = 'never' }: Limits): number {
+  if (selectsBuffers) return layout.PORT_SELECTS_BUFFERS;
+  if (probes === 'always') return layout.PORT_PROBES_ALWAYS;
+  return probes === 'scarce' ? layout.PORT_PROBES_WHEN_SCARCE : 0;
 }
 
 /** Most operations of one kind that a connection can have pending: what its in-order store can hold. */
@@ -116,7 +126,7 @@ export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Re
   put(port, portRecord.buffers, buffers);
   put(port, portRecord.bufferLinks, bufferLinks);
   put(port, portRecord.arena, arena);
-  put(port, portRecord.flags, limits.selectsBuffers ? layout.PORT_SELECTS_BUFFERS : 0);
+  put(port, portRecord.flags, portFlags(limits));
   put(port, portRecord.maxTransferBytes, limits.maxTransferBytes);
   put(port, portRecord.bufferBytes, sizes.receiveBufferBytes);
   put(port, portRecord.readWindowLog2, readWindowLog2);
@@ -155,6 +165,8 @@ export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Re
     scratch: core.reserve(SCRATCH_BYTES),
     arena,
     operations,
+    firstOperation: exports.poolAddress(operations, 0) >>> 0,
+    operationCapacity,
     connections,
     buffers,
     completions,

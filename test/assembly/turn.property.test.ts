@@ -34,6 +34,7 @@ const setups = fc.record({
   framing: fc.constantFrom(...FRAMINGS),
   wild: fc.boolean(),
   selectsBuffers: fc.boolean(),
+  probes: fc.constantFrom('never', 'never', 'scarce', 'always'),
   receiveDepth: fc.constantFrom(1, 2, 3, 8),
   sendDepth: fc.constantFrom(1, 1, 2, 4),
   readOrder: fc.boolean(),

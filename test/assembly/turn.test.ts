@@ -357,6 +357,33 @@ forEachVariant((name, makeCore) => {
     finish(it);
   });
 
+  scene(
+    'buffers lent to silent peers do not starve those that speak, where probes can be had',
+    () => {
+      for (const probes of ['never', 'scarce', 'always'] as const) {
+        const host = hostOf(makeCore, { maxConnections: 16, receiveDepth: 4, probes });
+        const profile = host.profile({ framing: LINES });
+        const models = Array.from({ length: 12 }, () => host.connect(profile));
+        show({ host });
+        const free = 16 - host.loop.counters().buffers;
+        // What is kept back for those with something to receive; nothing is lent to anyone with `always`.
+        assert.is(free, { never: 0, scarce: 4, always: 16 }[probes]);
+        const last = models.at(-1) as ConnectionModel;
+        const it = { host, model: last, link: last.link as Link };
+        for (const line of ['one\n', 'two\n', 'three\n']) {
+          it.link.feed(bytesOf(line));
+          for (let i = 0; i < 3; i++) {
+            host.backend.performReceive(it.link, 100);
+            show(it);
+          }
+        }
+        assert.is(last.messages, probes === 'never' ? 0 : 3);
+        if (probes === 'never') host.abort(models[0] as ConnectionModel);
+        finish(it);
+      }
+    },
+  );
+
   // ------------------------------------------------------------ listeners
 
   scene('a listener has no more connections than its profile allows; the others wait', () => {

@@ -5,6 +5,7 @@
  */
 import * as layout from '#generated/layout';
 import type { BackendHost, BackendSelection, Driver, Leftovers } from '../../backends/backend.ts';
+import type { Core } from '../../src/core/core.ts';
 
 interface Pending {
   readonly kind: string;
@@ -44,6 +45,19 @@ const ON_HANDLE = new Set([
   'shutdown',
   'close',
 ]);
+/** Submissions that have a completion of their own. */
+const KINDS: Readonly<{ [kind: number]: string }> = {
+  [layout.OPERATION_ACCEPT]: 'accept',
+  [layout.OPERATION_RECEIVE]: 'receive',
+  [layout.OPERATION_SEND]: 'send',
+  [layout.OPERATION_RECEIVE_FROM]: 'receiveFrom',
+  [layout.OPERATION_SEND_TO]: 'sendTo',
+  [layout.OPERATION_SHUTDOWN]: 'shutdown',
+  [layout.OPERATION_CLOSE]: 'close',
+  [layout.OPERATION_POST]: 'post',
+};
+const NATIVE_QUEUE_LOG2 = 13;
+const NATIVE_QUEUE_BYTES = layout.COMPLETION_BYTES << (NATIVE_QUEUE_LOG2 + 1);
 const LOWEST_ERROR = layout.ERROR_MESSAGE_MALFORMED;
 
 /** One driver and its bookkeeping. */
@@ -54,6 +68,9 @@ class Recorder {
   #depth = 0;
   #inside = '';
   #driver: Driver | undefined;
+  /** Between native code and the port's queue: what a batch reports is seen here. */
+  #native: { readonly core: Core; readonly queue: number; readonly out: number } | undefined;
+  #host: BackendHost | undefined;
 
   constructor(record: Record) {
     this.#record = record;
@@ -61,8 +78,20 @@ class Recorder {
   }
 
   host(host: BackendHost): BackendHost {
+    this.#host = host;
+    const native = () => this.#nativeQueue(host.core);
     return {
+      get operations() {
+        return host.operations;
+      },
+      get operationCapacity() {
+        return host.operationCapacity;
+      },
+      get completions() {
+        return native();
+      },
       core: host.core,
+      sizes: host.sizes,
       bufferBytes: host.bufferBytes,
       takeBuffer: () => host.takeBuffer(),
       bufferOffset: (slot) => host.bufferOffset(slot),
@@ -72,6 +101,34 @@ class Recorder {
         host.complete(token, result, flags, buffer, systemError);
       },
     };
+  }
+
+  #nativeQueue(core: Core): number {
+    if (this.#native === undefined) {
+      const queue = core.reserve(layout.QUEUE_BYTES);
+      const cells = core.reserve(layout.COMPLETION_BYTES << NATIVE_QUEUE_LOG2);
+      core.exports.queueInit(queue, cells, NATIVE_QUEUE_LOG2);
+      this.#native = { core, queue, out: core.reserve(layout.COMPLETION_BYTES) };
+    }
+    return this.#native.queue;
+  }
+
+  /** Passes on what native code has reported. */
+  #takeNative(): void {
+    if (this.#native === undefined) return;
+    const { core, queue, out } = this.#native;
+    const { token, result, flags, buffer, systemError } = layout.Completion;
+    while (core.exports.queuePop(queue, out) === 1) {
+      const values = [
+        core.f64[(out + token) >>> 3] as number,
+        core.i32[(out + result) >>> 2] as number,
+        core.u32[(out + flags) >>> 2] as number,
+        core.i32[(out + buffer) >>> 2] as number,
+        core.i32[(out + systemError) >>> 2] as number,
+      ] as const;
+      this.#complete(...values);
+      this.#host?.complete(...values);
+    }
   }
 
   driver(driver: Driver): Driver {
@@ -92,6 +149,14 @@ class Recorder {
     if (ON_HANDLE.has(name)) {
       this.#submit(name, given[0] as number, given[1] as number, (given[3] as number) || 0);
     }
+    if (name === 'submit') this.#submitBatch(given[0] as number, given[1] as number);
+    if (name === 'attach') {
+      const ready = given[0] as () => void;
+      return (this.#driver as Driver).attach(() => {
+        this.#takeNative();
+        ready();
+      });
+    }
     if (name === 'wait') return run();
     this.#depth += 1;
     this.#inside = name;
@@ -108,12 +173,29 @@ class Recorder {
 
   async #disposed(disposing: Promise<Leftovers>): Promise<Leftovers> {
     const left = await disposing;
+    this.#takeNative();
     for (const [token, { kind }] of this.#pending) {
       this.#record.violate(`rule 2: ${kind} (token ${token}) never completed`);
     }
     this.#record.pending -= this.#pending.size;
     this.#pending.clear();
     return left;
+  }
+
+  #submitBatch(address: number, count: number): void {
+    const { u32, i32, f64 } = (this.#host as BackendHost).core;
+    const { kind, token, handle, length } = layout.Submission;
+    for (let index = 0; index < count; index++) {
+      const entry = address + index * layout.SUBMISSION_BYTES;
+      const name = KINDS[u32[(entry + kind) >>> 2] as number];
+      if (name === undefined) continue;
+      this.#submit(
+        name,
+        f64[(entry + token) >>> 3] as number,
+        name === 'post' ? undefined : (i32[(entry + handle) >>> 2] as number),
+        u32[(entry + length) >>> 2] as number,
+      );
+    }
   }
 
   #submit(kind: string, token: number, handle?: number, length = 0): void {
@@ -222,6 +304,8 @@ export function recorded<Options>(selection: BackendSelection<Options>): {
       name: selection.name,
       options: selection.options,
       probe: () => selection.probe(),
+      memoryBytes: (options, sizes) =>
+        NATIVE_QUEUE_BYTES + (selection.memoryBytes?.(options, sizes) ?? 0),
       create: async (host, options) => {
         const recorder = new Recorder(record);
         return recorder.driver(await selection.create(recorder.host(host), options));

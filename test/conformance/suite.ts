@@ -49,14 +49,16 @@ const WANTED = environment('CONFORMANCE_CASE') ?? '';
  * Registers the suite for one backend.
  *
  * @param select makes a selection, a new one for each case
+ * @param cases other ones than those of the suite, run in the same way
  */
 export function conformance(
   label: string,
   select: () => BackendSelection<never> | BackendSelection<unknown>,
   capabilities: Capabilities,
+  cases: readonly Case[] = CASES,
 ): void {
   const test = suite(label);
-  for (const { name, run, needs, survivesBreaks, throws } of CASES) {
+  for (const { name, run, needs, survivesBreaks, throws } of cases) {
     if (needs !== undefined && !needs(capabilities)) continue;
     if (capabilities.breaks && !survivesBreaks) continue;
     if (!`${label}: ${name}`.includes(WANTED)) continue;

@@ -19,7 +19,7 @@ import { World, type WorldSetup } from '../models/turn-world.ts';
 import { createCore } from '../support/primitives.ts';
 import { forEachVariant } from '../support/variants.ts';
 
-const RECORDED = '7f1ea180f34c5261b690ac0ee33670eac9f1af3beaca0b3ef3d256a288a9cfbc';
+const RECORDED = 'f4fe5e4f06b554674f1b13cbb329fd261506b48ca1591a24f2dbc9a3f59cf9eb';
 
 const OVERSIZE = { maxFrameBytes: 60, onOversize: 'discard' } as const;
 const FRAMINGS: readonly Framing[] = [
@@ -37,13 +37,16 @@ const STEPS = 700;
 
 /** All ways to receive, for each framing. */
 function setupsOf(framing: Framing, seed: number): WorldSetup[] {
-  return [
-    { selectsBuffers: false, receiveDepth: 1, readOrder: true },
-    { selectsBuffers: false, receiveDepth: 5, readOrder: true },
-    { selectsBuffers: false, receiveDepth: 5, readOrder: false },
-    { selectsBuffers: true, receiveDepth: 1, readOrder: true },
-  ].map((receiving, index) => ({
-    ...receiving,
+  const receiving = [
+    { selectsBuffers: false, probes: 'never', receiveDepth: 1, readOrder: true },
+    { selectsBuffers: false, probes: 'never', receiveDepth: 5, readOrder: true },
+    { selectsBuffers: false, probes: 'never', receiveDepth: 5, readOrder: false },
+    { selectsBuffers: false, probes: 'scarce', receiveDepth: 5, readOrder: true },
+    { selectsBuffers: false, probes: 'always', receiveDepth: 5, readOrder: true },
+    { selectsBuffers: true, probes: 'never', receiveDepth: 1, readOrder: true },
+  ] as const;
+  return receiving.map((way, index) => ({
+    ...way,
     seed: seed * 16 + index + 1,
     framing,
     wild: index % 2 === 1,

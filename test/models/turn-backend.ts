@@ -39,6 +39,8 @@ interface Outcome {
   readonly flags: number;
   readonly buffer: number;
   readonly systemError: number;
+  /** A probe found something: neither bytes nor the end. */
+  readonly isProbe?: boolean;
   /** What the lent range holds until it is reported. */
   readonly range?: { readonly offset: number; readonly bytes: Uint8Array };
 }
@@ -215,8 +217,13 @@ export class TurnBackend {
   performReceive(link: Link, most: number): boolean {
     const held = this.first(LoopOperation.receive, link.handle);
     if (held === undefined) return false;
-    if (link.incomingBytes === 0) {
-      if (link.terminal === undefined) return false;
+    if (link.incomingBytes === 0 && link.terminal === undefined) return false;
+    const finds = link.incomingBytes > 0 || link.terminal === 0;
+    if (held.length === 0 && !this.traits.selectsBuffers && finds) {
+      this.#perform(held, 0, { isProbe: true });
+      return true;
+    }
+    if (link.incomingBytes === 0 && link.terminal !== undefined) {
       link.terminalTaken = true;
       this.#perform(held, link.terminal);
       if (this.#inOrder(link)) link.terminalArrived = true;
@@ -313,7 +320,7 @@ export class TurnBackend {
   }
 
   #arriveUnordered(link: Link, outcome: Outcome): void {
-    if (link.terminalArrived) return;
+    if (link.terminalArrived || outcome.isProbe) return;
     if (outcome.range !== undefined) link.arrived.push(...outcome.range.bytes);
     else if (outcome.result !== ERROR_CANCELED) link.terminalArrived = true;
   }

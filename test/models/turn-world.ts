@@ -14,6 +14,7 @@ export interface WorldSetup {
   /** The application closes, aborts, pauses and the like, and peers reset. */
   readonly wild: boolean;
   readonly selectsBuffers: boolean;
+  readonly probes: 'never' | 'scarce' | 'always';
   readonly receiveDepth: number;
   readonly sendDepth: number;
   readonly readOrder: boolean;
@@ -64,6 +65,7 @@ export class World {
       receiveDepth: setup.receiveDepth,
       sendDepth: setup.sendDepth,
       selectsBuffers: setup.selectsBuffers,
+      probes: setup.probes,
       eventCapacity: setup.eventCapacity,
       submissionCapacity: setup.submissionCapacity,
     });

@@ -4,7 +4,15 @@
  * reported by `Rig.dispose`, because an exception out of `complete` would only
  * land in the backend.
  */
-import { COMPLETION_BUFFER, COMPLETION_MORE, NOTHING } from '#generated/layout';
+import {
+  COMPLETION_BUFFER,
+  COMPLETION_BYTES,
+  COMPLETION_MORE,
+  Completion,
+  NOTHING,
+  OPERATION_BYTES,
+  QUEUE_BYTES,
+} from '#generated/layout';
 import type {
   BackendHost,
   BackendSelection,
@@ -103,6 +111,8 @@ export const LISTENER: ListenerOptions = {
 export const DATAGRAM: DatagramOptions = { reuseAddress: false, broadcast: false, ipv6Only: false };
 
 const SLOT = 2 ** 20;
+/** Operations at once. */
+const OPERATIONS = 4096;
 
 /** FNV-1a. */
 export function checksum(bytes: Uint8Array): number {
@@ -114,6 +124,11 @@ export function checksum(bytes: Uint8Array): number {
 class TestHost implements BackendHost {
   readonly core: Core;
   readonly bufferBytes: number;
+  readonly sizes = { maxConnections: 1024, maxOperations: OPERATIONS };
+  readonly operations: number;
+  readonly operationCapacity = OPERATIONS;
+  readonly completions: number;
+  readonly #out: number;
   readonly #rig: Rig;
   readonly #base: number;
   readonly #free: number[] = [];
@@ -127,6 +142,30 @@ class TestHost implements BackendHost {
     this.#count = buffers;
     this.#base = this.core.reserve(buffers * bufferBytes);
     for (let slot = buffers - 1; slot >= 0; slot--) this.#free.push(slot);
+    const { core } = this;
+    this.operations = core.reserve(OPERATIONS * OPERATION_BYTES);
+    this.completions = core.reserve(QUEUE_BYTES);
+    core.exports.queueInit(
+      this.completions,
+      core.reserve(OPERATIONS * COMPLETION_BYTES),
+      Math.log2(OPERATIONS),
+    );
+    this.#out = core.reserve(COMPLETION_BYTES);
+  }
+
+  /** Passes on what native code has reported. */
+  takeNative(): void {
+    const { core } = this;
+    const { token, result, flags, buffer, systemError } = Completion;
+    while (core.exports.queuePop(this.completions, this.#out) === 1) {
+      this.complete(
+        core.f64[(this.#out + token) >>> 3] as number,
+        core.i32[(this.#out + result) >>> 2] as number,
+        core.u32[(this.#out + flags) >>> 2] as number,
+        core.i32[(this.#out + buffer) >>> 2] as number,
+        core.i32[(this.#out + systemError) >>> 2] as number,
+      );
+    }
   }
 
   get buffersInUse(): number {
@@ -364,6 +403,7 @@ export class Rig {
 
   #turn(): void {
     this.turns++;
+    this.host.takeNative();
     const queue = this.#queue;
     this.#queue = [];
     for (const { operation, completion } of queue) {

@@ -30,6 +30,11 @@ export class Port {
   constructor(selection: SimSelection) {
     const host: BackendHost = {
       core: this.core,
+      // Only native backends look at these.
+      sizes: { maxConnections: 0, maxOperations: 0 },
+      operations: 0,
+      operationCapacity: 0,
+      completions: 0,
       bufferBytes: BUFFER_BYTES,
       complete: (token, result, flags = 0, buffer = -100, systemError = 0) => {
         const completed = { token, result, flags, buffer, systemError };

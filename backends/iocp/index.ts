@@ -1,0 +1,36 @@
+/** Streams and datagrams on Windows' completion ports, by foreign calls: Node and Bun on Windows. */
+import * as layout from '#generated/layout';
+import type { BackendHost, BackendSelection, PortSizes, Probe } from '../backend.ts';
+import { IocpDriver } from './driver.ts';
+import { nativeBytes } from './memory.ts';
+import { checkOptions, type IocpOptions } from './options.ts';
+import { loadSystem } from './system.ts';
+
+export type { IocpOptions };
+
+export const name = 'iocp';
+
+/** Whether completion ports can be had here; loads koffi if this is Windows. */
+export async function probe(): Promise<Probe> {
+  try {
+    await loadSystem();
+    return { available: true, detail: 'completion ports of Windows' };
+  } catch (error) {
+    return { available: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** @throws RangeError on an impossible option; Error where `probe` fails */
+export async function create(host: BackendHost, options: IocpOptions = {}): Promise<IocpDriver> {
+  const checked = checkOptions(options);
+  return new IocpDriver(host, await loadSystem(), checked);
+}
+
+export function memoryBytes(_options: IocpOptions, sizes: PortSizes): number {
+  return nativeBytes(sizes) + layout.SUBMISSION_BYTES + 64;
+}
+
+/** Chooses this backend with its options: `listen({ backend: iocp({ receiveDepth: 20 }) })`. */
+export function iocp(options: IocpOptions = {}): BackendSelection<IocpOptions> {
+  return { name, options, probe, create, memoryBytes };
+}

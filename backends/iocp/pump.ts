@@ -1,0 +1,190 @@
+/**
+ * Takes packets from the port. In the host's event loop: while there is work, a
+ * dequeue each pass that does not wait; after some passes that found nothing,
+ * one koffi call on another thread waits for the next packet, so that an idle
+ * port costs nothing and a busy one no change of threads. In an I/O worker: the
+ * thread itself waits.
+ */
+import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { IOCP_KEY_WAKE } from '#generated/layout';
+import * as c from './constants.ts';
+import type { Context } from './context.ts';
+import { ENTRY_CAPACITY } from './memory.ts';
+
+/** With nothing that keeps the process alive no thread may wait: that would keep it. */
+const UNREFERENCED_POLL_MS = 10;
+
+export interface PumpWork {
+  /** `count` packets were dequeued into these entries. */
+  packets(entries: number, count: number): void;
+  /** Reports what was held back; true if there was any. */
+  release(): boolean;
+  /** True while something is open or under way. */
+  isOpen(): boolean;
+}
+
+export class Pump {
+  readonly #context: Context;
+  readonly #work: PumpWork;
+  #ready: (() => void) | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** A wait runs on another thread. */
+  #waiting = false;
+  /** It was told to end. */
+  #interrupted = false;
+  #asked = false;
+  #idlePasses = 0;
+  #stopped = false;
+  #onStop: (() => void) | undefined;
+
+  constructor(context: Context, work: PumpWork) {
+    this.#context = context;
+    this.#work = work;
+    context.onReport = () => this.#soon();
+    context.onChange = () => this.#changed();
+  }
+
+  attach(ready: () => void): void {
+    this.#ready = ready;
+    this.#soon();
+  }
+
+  /** Makes `ready` come in a later pass. */
+  wake(): void {
+    this.#asked = true;
+    this.#soon();
+  }
+
+  /** Waits on this very thread. True if anything came. */
+  wait(timeoutMs: number): boolean {
+    const released = this.#work.release();
+    const limit = released ? 0 : Number.isFinite(timeoutMs) ? Math.max(timeoutMs, 0) : c.INFINITE;
+    return this.#dequeue(limit) || released;
+  }
+
+  // ------------------------------------------------------------ passes
+
+  #soon(): void {
+    if (this.#immediate !== undefined || this.#ready === undefined || this.#stopped) return;
+    this.#immediate = setImmediate(this.#pass);
+  }
+
+  readonly #pass = (): void => {
+    this.#immediate = undefined;
+    let busy = this.#work.release();
+    // What another thread waits for it also gets.
+    if (!this.#waiting) busy = this.#dequeue(0) || busy;
+    this.#turn(busy);
+  };
+
+  #turn(busy: boolean): void {
+    if (busy || this.#asked) {
+      this.#asked = false;
+      this.#idlePasses = 0;
+      this.#ready?.();
+    } else this.#idlePasses++;
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#stopped || this.#waiting || this.#immediate !== undefined) return;
+    if (this.#timer !== undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    if (!this.#work.isOpen()) return;
+    const { options, referenced, opening } = this.#context;
+    if (this.#idlePasses < options.idlePasses) this.#soon();
+    else if (referenced + opening > 0) this.#waitElsewhere();
+    else {
+      this.#timer = setTimeout(this.#pass, UNREFERENCED_POLL_MS);
+      this.#timer.unref();
+    }
+  }
+
+  /** Something was opened or closed, or keeps the process alive no more. */
+  #changed(): void {
+    if (this.#ready === undefined) return;
+    const { referenced, opening } = this.#context;
+    if (this.#waiting) {
+      if (referenced + opening === 0) this.interrupt();
+    } else this.#soon();
+  }
+
+  // ------------------------------------------------------------ dequeuing
+
+  #dequeue(timeoutMs: number): boolean {
+    const { memory, system, port, counts } = this.#context;
+    const { base, entries, removed, core } = memory;
+    counts.dequeues++;
+    const ok = system.win32.GetQueuedCompletionStatusEx(
+      port,
+      base + entries,
+      ENTRY_CAPACITY,
+      base + removed,
+      timeoutMs,
+      0,
+    );
+    if (ok === 0) return false;
+    return this.#take(entries, core.u32[removed >>> 2] as number);
+  }
+
+  #take(entries: number, count: number): boolean {
+    if (count === 0) return false;
+    this.#context.counts.packets += count;
+    this.#work.packets(entries, count);
+    return true;
+  }
+
+  #waitElsewhere(): void {
+    const { memory, system, port, counts } = this.#context;
+    const { base, waitEntries, waitRemoved } = memory;
+    this.#waiting = true;
+    this.#interrupted = false;
+    counts.waits++;
+    // One such call a port: koffi takes 256 at once.
+    system.win32.GetQueuedCompletionStatusEx.async(
+      port,
+      base + waitEntries,
+      ENTRY_CAPACITY,
+      base + waitRemoved,
+      c.INFINITE,
+      0,
+      this.#waited,
+    );
+  }
+
+  readonly #waited = (error: Error | null, ok: number): void => {
+    this.#waiting = false;
+    const { memory } = this.#context;
+    if (error !== null) throw error;
+    const count = ok === 0 ? 0 : (memory.core.u32[memory.waitRemoved >>> 2] as number);
+    const taken = this.#take(memory.waitEntries, count);
+    if (this.#stopped) {
+      this.#onStop?.();
+      return;
+    }
+    this.#turn(this.#work.release() || taken);
+  };
+
+  /** Ends a wait on another thread. */
+  interrupt(): void {
+    if (!this.#waiting || this.#interrupted) return;
+    this.#interrupted = true;
+    const { system, port } = this.#context;
+    system.win32.PostQueuedCompletionStatus(port, 0, IOCP_KEY_WAKE, 0);
+  }
+
+  /** No packet is taken any more; resolves once no thread waits. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearImmediate(this.#immediate);
+    clearTimeout(this.#timer);
+    if (!this.#waiting) return;
+    await new Promise<void>((resolve) => {
+      this.#onStop = resolve;
+      this.interrupt();
+    });
+  }
+}
