@@ -86,6 +86,7 @@ export class IocpDriver implements Driver {
       sendDepth: options.sendDepth,
       maxTransferBytes: TRANSFER_BYTES_MAX,
       selectsBuffers: false,
+      probes: options.zeroByteReceives,
     };
     alive.add(this);
     endWaitsAtExit();

@@ -12,6 +12,14 @@ import { ACCEPT_ADDRESS_BYTES } from './memory.ts';
 import { WinsockError } from './sockets.ts';
 import type { Socket } from './win32.ts';
 
+/** Ends of a connection that nobody has seen yet. */
+const GONE_CLIENT: ReadonlySet<number> = new Set([
+  c.WSAECONNRESET,
+  c.WSAECONNABORTED,
+  c.WSAENOTCONN,
+  c.WSAENETRESET,
+]);
+
 export class Listener implements AcceptOwner, SocketOwner {
   readonly #context: Context;
   readonly #accepts: AcceptTable;
@@ -133,7 +141,7 @@ export class Listener implements AcceptOwner, SocketOwner {
     if (this.#canceling) return;
     this.#context.counts.acceptsFailed++;
     const code = winsockOfStatus(status);
-    if (code !== c.WSAECONNRESET && code !== c.WSAECONNABORTED) this.#failure = code;
+    if (!GONE_CLIENT.has(code)) this.#failure = code;
   }
 
   #drop(socket: Socket): void {

@@ -119,7 +119,8 @@ export class Openings {
         if (family === 6) {
           sockets.option(socket, c.IPPROTO_IPV6, c.IPV6_V6ONLY, options.ipv6Only ? 1 : 0);
         }
-        sockets.ignoreIcmp(socket);
+        // Of a single peer one wants to know that it is gone.
+        if (peer === undefined) sockets.ignoreIcmp(socket);
         sockets.bind(socket, target.address, port, family);
         const other = peers[0];
         if (peer !== undefined && other !== undefined) {

@@ -19,6 +19,14 @@ export interface IocpOptions {
    * without waiting costs no packet. Only with `sendDepth` 1. Default true.
    */
   readonly directSends?: boolean;
+  /**
+   * Receives that lend nothing: a zero-byte receive waits for bytes, a second
+   * one takes them. `'always'` suits many idle connections (each pending receive
+   * locks its buffer in memory; past what the system allows comes WSAENOBUFS).
+   * `'scarce'` (default): only while three quarters of the receive buffers are
+   * in use, so that silent peers cannot starve the others.
+   */
+  readonly zeroByteReceives?: 'never' | 'scarce' | 'always';
   /** Passes of the event loop that find nothing before a thread waits for packets. Default 20. */
   readonly idlePasses?: number;
 }
@@ -28,6 +36,7 @@ export interface CheckedOptions {
   readonly receiveDepth: number;
   readonly sendDepth: number;
   readonly directSends: boolean;
+  readonly zeroByteReceives: 'never' | 'scarce' | 'always';
   readonly idlePasses: number;
 }
 
@@ -40,12 +49,19 @@ export function checkOptions(options: IocpOptions): CheckedOptions {
     }
     throw new RangeError(`iocp: ${name} is ${String(value)}; allowed is ${least} to ${most}`);
   };
+  const { zeroByteReceives = 'scarce' } = options;
+  if (!['never', 'scarce', 'always'].includes(zeroByteReceives)) {
+    throw new RangeError(
+      `iocp: zeroByteReceives is ${String(zeroByteReceives)}; allowed is never, scarce, always`,
+    );
+  }
   const sendDepth = integer('sendDepth', 1, 1, 64);
   return {
     acceptDepth: integer('acceptDepth', 16, 1, 256),
     receiveDepth: integer('receiveDepth', 2, 1, 64),
     sendDepth,
     directSends: (options.directSends ?? true) && sendDepth === 1,
+    zeroByteReceives,
     idlePasses: integer('idlePasses', 20, 0, 1_000_000),
   };
 }

@@ -4,8 +4,10 @@
  * not take by itself are looked at here.
  */
 import {
+  ERROR_ABORTED,
   ERROR_CLOSED,
   ERROR_RESET,
+  ERROR_TIMED_OUT,
   IOCP_KEY_HANDLES,
   IOCP_KEY_POST,
   NOTHING,
@@ -25,6 +27,8 @@ import { DIRECT_CAPACITY } from './memory.ts';
 const BUFFER = Operation.bufferLength;
 const { bytes: BYTES, flags: FLAGS, addressLength: ADDRESS_LENGTH } = Operation;
 const SLOT_MASK = 0xfffff;
+/** After one of these nothing that comes is the stream's clean end; a send after our own end is none of them. */
+const BREAKS: ReadonlySet<number> = new Set([ERROR_RESET, ERROR_ABORTED, ERROR_TIMED_OUT]);
 
 export class Transfers {
   readonly #context: Context;
@@ -267,12 +271,15 @@ export class Transfers {
     const out = memory.base + memory.scratch;
     const { win32 } = system;
     const ok = win32.WSAGetOverlappedResult(entry.socket, memory.base + record, out, 0, out + 8);
-    return ok ? winsockOfStatus(status) : win32.WSAGetLastError();
+    const code = ok ? 0 : win32.WSAGetLastError();
+    // Wine says "invalid" for what it has no number for.
+    return code === 0 || code === c.WSAEINVAL ? winsockOfStatus(status) : code;
   }
 
-  /** A stream that failed stays failed, whatever the system says later. */
+  /** A stream that broke stays broken, whatever the system says later. */
   #remember(entry: Entry, code: number): void {
     if (entry.kind !== 'stream' || entry.failure !== 0) return;
+    if (!BREAKS.has(classifyWinsock(code, { asked: false }))) return;
     entry.failure = code;
     this.#context.memory.watch(entry.handle);
   }
