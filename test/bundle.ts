@@ -8,7 +8,8 @@ import type { SuiteName } from './hosts/host.ts';
 const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   core: ['test/assembly', 'test/core'],
   threads: ['test/threads'],
-  host: ['test/src', 'test/backends', 'test/conformance'],
+  host: ['test/src', 'test/backends', 'test/conformance', 'test/foreign'],
+  windows: ['test/windows'],
   examples: ['test/examples'],
   cli: ['test/cli', 'test/build', 'test/bench'],
 };

@@ -20,13 +20,19 @@ import { chromium } from './hosts/chromium.ts';
 import { deno } from './hosts/deno.ts';
 import type { Host, SuiteName } from './hosts/host.ts';
 import { node } from './hosts/node.ts';
+import { WINDOWS_HOSTS } from './hosts/windows.ts';
 import { compareDigests, type Failure, SuiteReport } from './report.ts';
 
-const HOSTS: readonly Host[] = [node, bun, deno, chromium];
+/** Elsewhere than on Linux there is no Wine to speak of; on Windows, `node` and `bun` are the thing itself. */
+const HOSTS: readonly Host[] = [
+  ...[node, bun, deno, chromium],
+  ...(process.platform === 'linux' ? WINDOWS_HOSTS : []),
+];
 const LIMIT_MS: Readonly<Record<SuiteName, number>> = {
   core: 180_000,
   threads: 180_000,
   host: 300_000,
+  windows: 300_000,
   examples: 300_000,
   cli: 300_000,
 };
@@ -130,7 +136,7 @@ async function work(jobs: Job[]): Promise<void> {
       `${report.failures.length} failed`,
       ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
     ];
-    console.log(`${host.name.padEnd(9)} ${suite.padEnd(9)} ${counts.join(', ')}  (${seconds} s)`);
+    console.log(`${host.name.padEnd(14)} ${suite.padEnd(9)} ${counts.join(', ')}  (${seconds} s)`);
     printFailures(report.failures);
     reports.push({ host: `${host.name} (${suite})`, report });
   }
@@ -147,17 +153,30 @@ async function main(): Promise<void> {
     const program = await host.find();
     if (program !== undefined) programs.set(host, program);
     else {
-      console.log(`${host.name.padEnd(9)} is not installed: ${host.install}`);
+      console.log(`${host.name.padEnd(14)} is not installed: ${host.install}`);
       if (isCi || values.host !== undefined) {
         failures.push({ title: `host ${host.name}`, text: `not installed: ${host.install}` });
       }
     }
   }
 
+  for (const [host, program] of programs) {
+    if (!suites.some((suite) => host.suites.includes(suite))) continue;
+    try {
+      await host.prepare?.(program);
+    } catch (error) {
+      programs.delete(host);
+      const text = error instanceof Error ? error.message : String(error);
+      const failure = { title: `preparing the host ${host.name}`, text };
+      failures.push(failure);
+      printFailures([failure]);
+    }
+  }
+
   const jobs: Job[] = [];
   for (const [suite, files] of tests) {
     if (files.length === 0) {
-      if (values.file === undefined) console.log(`${' '.repeat(9)} ${suite}: no test files`);
+      if (values.file === undefined) console.log(`${' '.repeat(14)} ${suite}: no test files`);
       continue;
     }
     const folder = `${runFolder}/${suite}`;
@@ -187,7 +206,9 @@ async function main(): Promise<void> {
   const names = new Set(reports.flatMap(({ report }) => report.digests.map(([name]) => name)));
   if (names.size > 0) {
     const hostCount = reports.filter(({ report }) => report.digests.length > 0).length;
-    console.log(`digests   ${names.size} names, ${hostCount} hosts, ${digests.length} differ`);
+    console.log(
+      `${'digests'.padEnd(14)} ${names.size} names, ${hostCount} hosts, ${digests.length} differ`,
+    );
   }
   printFailures(digests);
   failures.push(...digests);

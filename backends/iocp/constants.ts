@@ -117,6 +117,8 @@ export const WSAECONNABORTED = 10053;
 export const WSAECONNRESET = 10054;
 export const WSAENOBUFS = 10055;
 export const WSAENOTCONN = 10057;
+export const WSAENETRESET = 10052;
+export const WSAEINVAL = 10022;
 /** `CancelIoEx` found nothing: the packet is under way already. */
 export const ERROR_NOT_FOUND = 1168;
 /** `CreateEventW` opened an event that was there. */

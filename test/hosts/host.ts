@@ -1,6 +1,6 @@
 /** What the runner knows of a host: where it is, and how it runs a bundle. */
 
-export type SuiteName = 'core' | 'threads' | 'host' | 'examples' | 'cli';
+export type SuiteName = 'core' | 'threads' | 'host' | 'windows' | 'examples' | 'cli';
 
 export interface RunOptions {
   /** Folder with the bundle; nothing outside of it is needed. */
@@ -26,5 +26,7 @@ export interface Host {
   readonly install: string;
   /** The host's program, or undefined where it is not installed. */
   find(): Promise<string | undefined>;
+  /** Fetches or makes what a run needs besides the program; called once, before the first run. */
+  prepare?(program: string): Promise<void>;
   run(program: string, options: RunOptions): Promise<RunResult>;
 }

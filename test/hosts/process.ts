@@ -38,15 +38,19 @@ export function killTree(child: ChildProcess): void {
   }
 }
 
-/** Starts a program in a process group of its own, which ends with `signal`. */
+/**
+ * Starts a program in a process group of its own, which ends with `signal`.
+ * `output` is where it prints: pipes, or a file that is open for writing.
+ */
 export function start(
   program: string,
   argv: readonly string[],
   signal: AbortSignal,
-  env: Readonly<Record<string, string>> = {},
+  env: Readonly<Record<string, string | undefined>> = {},
+  output: 'pipe' | number = 'pipe',
 ): ChildProcess {
   const child = spawn(program, argv, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output, output],
     env: { ...process.env, ...env },
     detached: process.platform !== 'win32',
     shell: program.endsWith('.cmd'),
