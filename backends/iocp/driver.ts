@@ -62,6 +62,7 @@ export class IocpDriver implements Driver {
   readonly #pump: Pump;
   /** A ring of one entry: for those who submit by calls. */
   readonly #single: number;
+  #started = false;
 
   constructor(host: BackendHost, system: System, options: CheckedOptions) {
     const memory = new NativeMemory(host, system.koffi);
@@ -95,13 +96,21 @@ export class IocpDriver implements Driver {
   // ------------------------------------------------------------ loop
 
   attach(ready: () => void): void {
-    this.#context.memory.attach(this.#context.host);
-    this.#transfers.attach();
+    this.#start();
     this.#pump.attach(ready);
   }
 
   wait(timeoutMs: number): boolean {
+    this.#start();
     return this.#pump.wait(timeoutMs);
+  }
+
+  /** With the first call: the loop's records are placed after the driver is made. */
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#context.memory.attach(this.#context.host);
+    this.#transfers.attach();
   }
 
   wake(): void {
@@ -174,12 +183,14 @@ export class IocpDriver implements Driver {
   }
 
   connect(token: number, endpoint: Endpoint, options: StreamOptions): void {
+    this.#start();
     this.#openings.connect(token, endpoint, options);
   }
 
   submit(address: number, count: number): void {
     const { core, port } = this.#context.memory;
     const { u32, i32, f64 } = core;
+    this.#start();
     core.exports.iocpPrepare(port, address, count);
     for (
       let word = address >>> 2, end = word + count * ENTRY_WORDS;

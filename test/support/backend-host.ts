@@ -99,6 +99,8 @@ export interface RigOptions {
   readonly bufferBytes?: number;
   readonly shared?: boolean;
   readonly memoryBytes?: number;
+  /** As an I/O worker: nothing comes but by `Rig.wait`. */
+  readonly worker?: boolean;
 }
 
 export const STREAM: StreamOptions = { noDelay: true, keepAliveMs: 0 };
@@ -221,7 +223,7 @@ export class Rig {
   ): Promise<Rig> {
     const rig = new Rig(options);
     rig.driver = await selection.create(rig.host, selection.options);
-    rig.driver.attach(() => rig.#turn());
+    if (!options.worker) rig.driver.attach(() => rig.#turn());
     return rig;
   }
 
@@ -340,6 +342,13 @@ export class Rig {
     this.#inside = true;
     this.driver.flush();
     this.#inside = false;
+  }
+
+  /** Blocks the thread for completions, and handles them. False if none came in time. */
+  wait(timeoutMs: number): boolean {
+    const came = this.driver.wait(timeoutMs);
+    this.#turn();
+    return came;
   }
 
   /** Gives back the buffers that were held. */

@@ -4,6 +4,12 @@ import process from 'node:process';
 import { bun, probe } from '../../../backends/bun/index.ts';
 import { contractSuite } from '../../support/contract.ts';
 import { datagramContractSuite } from '../../support/datagram-contract.ts';
+import {
+  CONTRACT_GAPS,
+  HEARS_DATAGRAM_REFUSALS,
+  SHOWS_REFUSALS,
+  SHOWS_RESETS,
+} from '../../support/windows.ts';
 
 let paths = 0;
 function freshPath(): string {
@@ -14,14 +20,16 @@ function freshPath(): string {
 if (probe().available) {
   contractSuite('bun over TCP', () => bun(), {
     endpoint: () => ({ host: '127.0.0.1', port: 0 }),
-    unused: () => ({ host: '127.0.0.1', port: 1 }),
-    resets: true,
+    unused: () => (SHOWS_REFUSALS ? { host: '127.0.0.1', port: 1 } : null),
+    resets: SHOWS_RESETS,
+    leavesOut: CONTRACT_GAPS.tcp,
   });
 
   contractSuite('bun over IPv6', () => bun(), {
     endpoint: () => ({ host: '::1', port: 0 }),
-    unused: () => ({ host: '::1', port: 1 }),
-    resets: true,
+    unused: () => (SHOWS_REFUSALS ? { host: '::1', port: 1 } : null),
+    resets: SHOWS_RESETS,
+    leavesOut: CONTRACT_GAPS.tcp,
   });
 
   if (process.platform !== 'win32') {
@@ -34,7 +42,10 @@ if (probe().available) {
 
   datagramContractSuite('bun datagrams, IPv4', () => bun(), {
     host: '127.0.0.1',
-    hearsRefusal: true,
+    hearsRefusal: HEARS_DATAGRAM_REFUSALS,
   });
-  datagramContractSuite('bun datagrams, IPv6', () => bun(), { host: '::1', hearsRefusal: true });
+  datagramContractSuite('bun datagrams, IPv6', () => bun(), {
+    host: '::1',
+    hearsRefusal: HEARS_DATAGRAM_REFUSALS,
+  });
 }

@@ -18,6 +18,7 @@ import { bun, probe as probeBun } from '../../../backends/bun/index.ts';
 import { net } from '../../../backends/net/index.ts';
 import { Rig } from '../../support/backend-host.ts';
 import { openPair, pattern, Reader } from '../../support/streams.ts';
+import { IS_WINE, SHOWS_REFUSALS, SHOWS_RESETS } from '../../support/windows.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
@@ -45,26 +46,31 @@ function cases<Options>(name: string, selection: () => BackendSelection<Options>
     return { plain, server, accept, listener, port };
   };
 
-  add('a reset of a connection that nobody reads shows when it is read', async (rig) => {
-    const { plain, server } = await openPlain(rig);
-    await new Promise<void>((resolve) => plain.write('x', () => resolve()));
-    const closed = new Promise((resolve) => plain.on('close', resolve));
-    plain.resetAndDestroy();
-    await closed;
-    await rig.post().final;
-    const { result } = await new Reader(rig, server).ended;
-    assert.is(result, ERROR_RESET);
-    assert.is((await rig.close(server).final).result, 0);
-  });
+  // Wine loses the error of a connection that has no receive pending.
+  if (!IS_WINE) {
+    add('a reset of a connection that nobody reads shows when it is read', async (rig) => {
+      const { plain, server } = await openPlain(rig);
+      await new Promise<void>((resolve) => plain.write('x', () => resolve()));
+      const closed = new Promise((resolve) => plain.on('close', resolve));
+      plain.resetAndDestroy();
+      await closed;
+      await rig.post().final;
+      const { result } = await new Reader(rig, server).ended;
+      assert.is(result, ERROR_RESET);
+      assert.is((await rig.close(server).final).result, 0);
+    });
+  }
 
-  add('the system number of a reset has its name', async (rig) => {
-    const { plain, server } = await openPlain(rig);
-    const reader = new Reader(rig, server);
-    plain.resetAndDestroy();
-    const { result, systemError } = await reader.ended;
-    assert.is(result, ERROR_RESET);
-    assert.is(rig.driver.systemErrorName(systemError), 'ECONNRESET');
-  });
+  if (SHOWS_RESETS) {
+    add('the system number of a reset has its name', async (rig) => {
+      const { plain, server } = await openPlain(rig);
+      const reader = new Reader(rig, server);
+      plain.resetAndDestroy();
+      const { result, systemError } = await reader.ended;
+      assert.is(result, ERROR_RESET);
+      assert.is(rig.driver.systemErrorName(systemError), 'ECONNRESET');
+    });
+  }
 
   add('connections beyond the backlog are reset while no accept is armed', async (rig) => {
     const listener = (await rig.listen(LOOPBACK, { backlog: 2 }).final).result;
@@ -105,7 +111,7 @@ function cases<Options>(name: string, selection: () => BackendSelection<Options>
     ];
     const [unknownName, refused, badPort] = await Promise.all(connects.map(({ final }) => final));
     assert.is(unknownName?.result, ERROR_UNREACHABLE);
-    assert.is(refused?.result, ERROR_REFUSED);
+    if (SHOWS_REFUSALS) assert.is(refused?.result, ERROR_REFUSED);
     assert.is(badPort?.result, ERROR_INVALID_OPTION);
     const foreign = (await rig.listen({ host: '192.0.2.1', port: 0 }).final).result;
     // Deno says EINVAL.
