@@ -41,7 +41,7 @@ import {
 } from './operation';
 
 /** Chunks grow with a burst up to this size; larger ones are made for a message that needs it. */
-const CHUNK_MAX_LOG2: u32 = 16;
+const CHUNK_MAX_LOG2: u32 = 17;
 
 const UNSENDABLE: u32 = STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
 

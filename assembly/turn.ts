@@ -440,7 +440,8 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
     markReady(worker, owner);
   }
   releaseReceive(port, connection, slot);
-  if (result <= 0 && !ended && !isProbe) receiveEnded(worker, owner, connection, result, systemError);
+  if (result <= 0 && !ended && !isProbe)
+    receiveEnded(worker, owner, connection, result, systemError);
   markDirty(worker, owner);
   if (
     changetype<Profile>(connection.profile).flags & PROFILE_EAGER_READ &&

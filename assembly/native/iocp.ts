@@ -146,7 +146,7 @@ export function iocpReap(portPointer: usize, from: u32, count: u32): u32 {
 /** The slot of the operation whose OVERLAPPED lies at `overlapped`, or NOTHING. */
 export function iocpSlot(portPointer: usize, low: u32, high: u32): i32 {
   const port = changetype<IocpPort>(portPointer);
-  const record = recordOf(port, (<u64>high << 32) | <u64>low);
+  const record = recordOf(port, ((<u64>high) << 32) | <u64>low);
   return record == 0 ? NOTHING : <i32>((record - port.operations) / OPERATION_BYTES);
 }
 
@@ -162,7 +162,7 @@ export function iocpReturned(portPointer: usize, handle: u32, kind: u32): void {
 export function iocpDirect(portPointer: usize, count: u32): void {
   const port = changetype<IocpPort>(portPointer);
   for (let index: u32 = 0; index < count; index++) {
-    const slot = load<u32>(port.direct + (<usize>index << 2));
+    const slot = load<u32>(port.direct + ((<usize>index) << 2));
     const operation = changetype<Operation>(port.operations + <usize>slot * OPERATION_BYTES);
     push(port, operation, <i32>operation.bytes);
   }
