@@ -27,6 +27,8 @@ export interface Capabilities {
   readonly blackhole?: string;
   /** Connections break by themselves: only the cases that expect it are run. */
   readonly breaks?: boolean;
+  /** Cases, by name, that cannot be shown there; the reason stands where they are named. */
+  readonly leavesOut?: readonly string[];
 }
 
 /** Everything awaited in a case ends within this, on a slow computer too. */
