@@ -229,3 +229,20 @@ export interface BackendModule<Options = unknown> {
   create(host: BackendHost, options: Options): Driver | Promise<Driver>;
   memoryBytes?(options: Options, sizes: PortSizes): number;
 }
+
+/** An event of the operating system's own, known to other programs by its name (R13). */
+export interface SystemEvent {
+  /** Whether anybody has set it; it stays so. */
+  readonly isSet: boolean;
+  close(): void;
+}
+
+/** Named events of a system that has them. The functions throw OverlappedErrors. */
+export interface SystemEvents {
+  /** What it is, in words for a person. */
+  readonly kind: string;
+  /** Makes one, not set. ADDRESS_IN_USE where the name is taken, ACCESS, INVALID_OPTION. */
+  create(name: string): SystemEvent;
+  /** Sets one that somebody made. REFUSED where there is none of this name, ACCESS. */
+  set(name: string): void;
+}

@@ -1,171 +1,114 @@
 /**
  * Named events between processes of one user (R13): one process listens under
- * a name, another signals it. On Windows the name is a named pipe; elsewhere a
- * Unix socket in a folder of the user's own below the temporary folder, so that
- * nobody else can listen or signal.
+ * a name, another signals it. On Windows it is an event of the system's own,
+ * which any program of the user can set (OpenEventW, SetEvent); elsewhere, and
+ * where foreign calls cannot be had, a local socket under that name.
  */
-import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
-import { type ErrorCode, OverlappedError } from './errors.ts';
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { SystemEvents } from '../backends/backend.ts';
+import { OverlappedError } from './errors.ts';
+import { listenSocket, signalSocket } from './event-socket.ts';
+import { systemEvents } from './registry.ts';
+
+/** What carries a named event. */
+export interface EventCarrier {
+  /** In words: `Windows event`, `named pipe`, `Unix socket`. */
+  readonly kind: string;
+  /** Why it is not the system's own, where the system has events; undefined where all is as it should be. */
+  readonly fallback: string | undefined;
+}
 
 /** A named event that this process listens to. */
-export interface NamedEvent {
+export interface NamedEvent extends EventCarrier {
   /** Resolves at the first signal, and never if there is none. */
   readonly signaled: Promise<void>;
   /** Stops listening and frees the name. */
   close(): Promise<void>;
 }
 
-/** A signaller sends this byte, the listener answers with it: merely connecting signals nothing. */
-const SIGNAL = 0x53;
-const SIGNAL_TIMEOUT_MS = 5_000;
-/** A socket's path has room for 104 bytes on macOS, where the temporary folder takes about 50. */
-const NAME_MAX_CHARS = 24;
-const DIGEST_CHARS = 12;
+/**
+ * A system's event is looked at this often, for less than a microsecond each:
+ * to wait for it would take a thread of the host's few for the process's whole
+ * life. It stays set, so that nothing is missed.
+ */
+const LOOK_INTERVAL_MS = 50;
 
 /**
- * Listens to the event `name`.
- * @throws OverlappedError ADDRESS_IN_USE if another process listens to it, ACCESS if the folder is not
- * this user's alone, INVALID_OPTION if the name is empty
+ * Listens to the event `name`; keeps the process alive until it is closed.
+ * @throws OverlappedError ADDRESS_IN_USE if another process listens to it, ACCESS if it is another
+ * user's, INVALID_OPTION if the system allows no such name
  */
 export async function listenEvent(name: string): Promise<NamedEvent> {
-  const path = await eventPath(name, true);
-  let signal: () => void = () => {};
+  const { events, carrier } = await findCarrier();
+  if (events === undefined) return { ...carrier, ...(await listenSocket(name)) };
+  const event = events.create(name);
+  let timer: NodeJS.Timeout | undefined;
   const signaled = new Promise<void>((resolve) => {
-    signal = resolve;
+    const look = (): void => {
+      if (event.isSet) resolve();
+      else timer = setTimeout(look, LOOK_INTERVAL_MS);
+    };
+    look();
   });
-  const peers = new Set<Socket>();
-  const server = createServer((peer) => {
-    peers.add(peer);
-    // A peer that breaks off has said nothing: no event, no error.
-    peer.on('error', () => peer.destroy());
-    peer.on('close', () => peers.delete(peer));
-    peer.once('data', (bytes) => {
-      if (bytes[0] !== SIGNAL) return peer.destroy();
-      peer.end(bytes.subarray(0, 1));
-      signal();
-    });
-  });
-  await bind(server, path, name);
-  if (process.platform !== 'win32') await chmod(path, 0o600);
   return {
+    ...carrier,
     signaled,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        // What was answered is on its way; nobody else keeps the end waiting.
-        for (const peer of peers) peer.destroySoon();
-      }),
+    async close() {
+      clearTimeout(timer);
+      event.close();
+    },
   };
 }
 
 /**
- * Signals the event `name`; resolves when its listener has taken notice.
- * @throws OverlappedError REFUSED if nobody listens to it, TIMED_OUT if the listener does not answer
+ * Signals the event `name`, and says what carried that. A system's event stays
+ * set until its listener sees it; over a socket the listener has taken notice.
+ * @throws OverlappedError REFUSED if nobody listens to it, ACCESS if it is another user's, TIMED_OUT if
+ * the listener does not answer
  */
-export async function signalEvent(name: string): Promise<void> {
-  const path = await eventPath(name, false);
-  await new Promise<void>((resolve, reject) => {
-    const socket = createConnection(path);
-    const fail = (code: ErrorCode, what: string, cause?: unknown): void => {
-      socket.destroy();
-      reject(new OverlappedError(code, what, { syscall: 'connect', cause }));
-    };
-    socket.setTimeout(SIGNAL_TIMEOUT_MS, () =>
-      fail('TIMED_OUT', `whoever listens to the event '${name}' does not answer`),
-    );
-    socket.on('connect', () => socket.write(Uint8Array.of(SIGNAL)));
-    socket.on('data', () => {
-      socket.end();
-      resolve();
+export async function signalEvent(name: string): Promise<EventCarrier> {
+  const { events, carrier } = await findCarrier();
+  if (events === undefined) {
+    await signalSocket(name).catch((error: unknown) => {
+      if (carrier.fallback === undefined || !isRefused(error)) throw error;
+      const text = `nobody listens to the event '${name}' by a ${carrier.kind}, and one of the system's own cannot be set: ${carrier.fallback}`;
+      throw new OverlappedError('REFUSED', text, { cause: error });
     });
-    socket.on('error', (error) =>
-      fail(
-        isDenied(error) ? 'ACCESS' : 'REFUSED',
-        isDenied(error)
-          ? `the event '${name}' belongs to another user`
-          : `nobody listens to the event '${name}'`,
-        error,
-      ),
-    );
-    socket.on('close', () => fail('REFUSED', `the listener of the event '${name}' went away`));
-  });
-}
-
-async function bind(server: Server, path: string, name: string): Promise<void> {
+    return carrier;
+  }
   try {
-    await listening(server, path);
+    events.set(name);
+    return carrier;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE' || (await isAnswered(path))) {
-      throw code === 'EADDRINUSE'
-        ? new OverlappedError('ADDRESS_IN_USE', `another process listens to the event '${name}'`, {
-            syscall: 'listen',
-            cause: error,
-          })
-        : error;
-    }
-    // The socket of a process that ended without removing it.
-    await unlink(path);
-    await listening(server, path);
-  }
-}
-
-function listening(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, () => {
-      server.off('error', reject);
-      resolve();
+    if (!isRefused(error)) throw error;
+    // Its listener may be without foreign calls; the first error says it better if it is not.
+    await signalSocket(name).catch(() => {
+      throw error;
     });
-  });
-}
-
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(path);
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-}
-
-function isDenied(error: Error): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'EACCES' || code === 'EPERM';
-}
-
-/** The name as one path component: what is not plain, or too long, is told apart by a digest. */
-function safeName(name: string): string {
-  if (name === '') throw new OverlappedError('INVALID_OPTION', 'the name of an event is empty');
-  const plain = name.replace(/[^A-Za-z0-9_-]/g, '_');
-  if (plain === name && name.length <= NAME_MAX_CHARS) return plain;
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, DIGEST_CHARS);
-  return `${plain.slice(0, NAME_MAX_CHARS - DIGEST_CHARS - 1)}.${digest}`;
-}
-
-async function eventPath(name: string, create: boolean): Promise<string> {
-  const safe = safeName(name);
-  const user = userInfo();
-  if (process.platform === 'win32') {
-    return `\\\\.\\pipe\\overlapped-event-${safeName(user.username)}-${safe}`;
+    return { kind: SOCKET_KIND, fallback: 'its listener has no event of the system' };
   }
-  const folder = join(tmpdir(), `overlapped-${user.uid}`);
-  if (create) await mkdir(folder, { mode: 0o700 }).catch(ignoreExisting);
-  const status = await lstat(folder).catch(() => undefined);
-  // A folder that another user put there could hold that user's socket.
-  if (status && (!status.isDirectory() || status.uid !== user.uid || (status.mode & 0o077) !== 0)) {
-    throw new OverlappedError('ACCESS', `${folder} is not a folder of this user alone`);
-  }
-  return join(folder, `${safe}.event`);
 }
 
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error;
+const SOCKET_KIND = process.platform === 'win32' ? 'named pipe' : 'Unix socket';
+
+interface Found {
+  readonly carrier: EventCarrier;
+  readonly events?: SystemEvents;
+}
+
+async function findCarrier(): Promise<Found> {
+  // Elsewhere no system has named events, and there is nothing to try.
+  if (process.platform !== 'win32') return { carrier: { kind: SOCKET_KIND, fallback: undefined } };
+  try {
+    const events = await systemEvents();
+    return { carrier: { kind: events.kind, fallback: undefined }, events };
+  } catch (error) {
+    const fallback = error instanceof Error ? error.message : String(error);
+    return { carrier: { kind: SOCKET_KIND, fallback } };
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof OverlappedError && error.code === 'REFUSED';
 }

@@ -6,7 +6,7 @@ export type BackendName = 'iocp' | 'uring' | 'net' | 'bun' | 'sim';
 /** How a port is made. Ports of equal choice are shared unless `port` is given. */
 export interface PortOptions {
   /** `'auto'` (default) takes the fastest backend that passes its probe. */
-  readonly backend?: 'auto' | BackendName | BackendSelection<never>;
+  readonly backend?: 'auto' | BackendName | BackendSelection;
   /** Most connections (and listeners and datagram sockets) open at once. Default 16,384. */
   readonly maxConnections?: number;
   /** Bytes in each receive buffer (R9). Default 65,536. */

@@ -51,7 +51,7 @@ export function profileValues(
   { receiveWhileBlocked = true, maxConnections = 0 } = {},
 ): ProfileValues {
   const flag = (name: 'readOrder' | 'writeOrder' | 'eagerRead', bit: number) =>
-    booleanOption(name, options[name], true) ? bit : 0;
+    booleanOption(name, options[name], name !== 'eagerRead') ? bit : 0;
   const highWaterMarkBytes = integerOption(
     'highWaterMarkBytes',
     options.highWaterMarkBytes,

@@ -2,7 +2,7 @@
  * The one place that names backends. Each is loaded only when it is asked for,
  * so that a foreign-function library loads where it is used and nowhere else.
  */
-import type { BackendModule, BackendSelection, Probe } from '../backends/backend.ts';
+import type { BackendModule, BackendSelection, Probe, SystemEvents } from '../backends/backend.ts';
 import { OverlappedError } from './errors.ts';
 import { invalidOption } from './options.ts';
 import type { BackendName, PortOptions } from './port-options.ts';
@@ -112,4 +112,13 @@ async function demand(
     throw new OverlappedError('NOT_SUPPORTED', `the backend ${name} cannot run here: ${why}`);
   }
   return { selection, reason, tried: [report(name, probe)] };
+}
+
+/**
+ * The named events of this system, by the foreign calls of the backend that has them.
+ * @throws Error in words for a person: why there are none here
+ */
+export async function systemEvents(): Promise<SystemEvents> {
+  const { openEvents } = await import('../backends/iocp/event.ts');
+  return openEvents();
 }

@@ -41,7 +41,7 @@ export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Messag
   /** Default `raw()`: whatever arrives is a message. */
   readonly framing?: Framing;
   readonly codec?: Codec<Message>;
-  /** Receives kept pending (R9); the backend's limit caps it. Default 1. */
+  /** Receives kept pending (R9); the backend's limit caps it. Default 1, on `iocp` 2. */
   readonly receiveDepth?: number;
   /** Sends in flight (R21); the backend's limit caps it. Default 1, or the backend's limit where it keeps order. */
   readonly sendDepth?: number;
@@ -49,7 +49,10 @@ export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Messag
   readonly readOrder?: boolean;
   /** Put sends in order by their numbers (R5). Default true. */
   readonly writeOrder?: boolean;
-  /** Issue a new receive before the current one has been processed (R9). Default true. */
+  /**
+   * Issue a new receive before the current one has been processed (R9). Default
+   * false: it goes out behind the replies, when more may be there already.
+   */
   readonly eagerRead?: boolean;
   /** `send` returns false above this many queued bytes. Default 1 MiB. */
   readonly highWaterMarkBytes?: number;

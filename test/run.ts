@@ -23,7 +23,7 @@ import { node } from './hosts/node.ts';
 import { WINDOWS_HOSTS } from './hosts/windows.ts';
 import { compareDigests, type Failure, SuiteReport } from './report.ts';
 
-/** Elsewhere than on Linux there is no Wine to speak of; on Windows, `node` and `bun` are the thing itself. */
+/** On Windows `node` and `bun` are the thing itself. */
 const HOSTS: readonly Host[] = [
   ...[node, bun, deno, chromium],
   ...(process.platform === 'linux' ? WINDOWS_HOSTS : []),
@@ -76,7 +76,7 @@ async function runSuite(
 ): Promise<SuiteReport> {
   const report = new SuiteReport();
   const abort = new AbortController();
-  const limitMs = Number(values['limit-ms'] ?? LIMIT_MS[suite]);
+  const limitMs = Number(values['limit-ms'] ?? LIMIT_MS[suite] * (host.slowness ?? 1));
   let reason = '';
   const stop = (text: string) => {
     reason = text;
@@ -91,7 +91,10 @@ async function runSuite(
     const left = `still running ${EXIT_GRACE_MS} ms after its last test: something is left open`;
     grace = setTimeout(() => stop(left), EXIT_GRACE_MS);
   };
-  const { exit } = await host.run(program, { ...bundle, line, signal: abort.signal });
+  const options = { ...bundle, line, signal: abort.signal };
+  const { exit } = await host.run(program, options).catch((error: unknown) => ({
+    exit: `an error of the runner: ${error instanceof Error ? error.message : error}`,
+  }));
   clearTimeout(limit);
   clearTimeout(grace);
   if (reason !== '') report.broke(reason);
@@ -142,6 +145,23 @@ async function work(jobs: Job[]): Promise<void> {
   }
 }
 
+/** Takes those out that cannot be prepared. */
+async function prepareHosts(programs: Map<Host, string>): Promise<void> {
+  const preparing = [...programs].map(async ([host, program]) => {
+    if (!suites.some((suite) => host.suites.includes(suite))) return;
+    try {
+      await host.prepare?.(program);
+    } catch (error) {
+      programs.delete(host);
+      const text = error instanceof Error ? error.message : String(error);
+      const failure = { title: `preparing the host ${host.name}`, text };
+      failures.push(failure);
+      printFailures([failure]);
+    }
+  });
+  await Promise.all(preparing);
+}
+
 async function main(): Promise<void> {
   const tests = new Map<SuiteName, string[]>();
   for (const suite of suites) tests.set(suite, await findTests(suite, values.file));
@@ -160,18 +180,7 @@ async function main(): Promise<void> {
     }
   }
 
-  for (const [host, program] of programs) {
-    if (!suites.some((suite) => host.suites.includes(suite))) continue;
-    try {
-      await host.prepare?.(program);
-    } catch (error) {
-      programs.delete(host);
-      const text = error instanceof Error ? error.message : String(error);
-      const failure = { title: `preparing the host ${host.name}`, text };
-      failures.push(failure);
-      printFailures([failure]);
-    }
-  }
+  await prepareHosts(programs);
 
   const jobs: Job[] = [];
   for (const [suite, files] of tests) {
@@ -183,7 +192,7 @@ async function main(): Promise<void> {
     let entry: string;
     try {
       // Only these start the package's own bundles.
-      if (suite === 'examples' || suite === 'cli') await buildPackage();
+      if (suite === 'examples' || suite === 'cli' || suite === 'windows') await buildPackage();
       entry = await bundleSuite(suite, files, folder);
     } catch (error) {
       // With esbuild's own words.

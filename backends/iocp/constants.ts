@@ -33,6 +33,10 @@ export const SO_SNDBUF = 0x1001;
 export const SO_RCVBUF = 0x1002;
 export const SO_ERROR = 0x1007;
 export const SO_TYPE = 0x1008;
+/** The socket's provider: a WSAPROTOCOL_INFOW. */
+export const SO_PROTOCOL_INFOW = 0x2005;
+/** In `dwServiceFlags1`: its sockets are the system's own handles, no layer in between. */
+export const XP1_IFS_HANDLES = 0x00020000;
 /** Nobody else can bind the same address: what a server wants on Windows, where SO_REUSEADDR means stealing. */
 export const SO_EXCLUSIVEADDRUSE = -5;
 /** Seconds since a socket connected, ~0 while it is not: tells connected accept sockets from waiting ones. */
@@ -98,8 +102,8 @@ export const EVENT_MODIFY_STATE = 0x0002;
 /** `WSAStartup`: Winsock 2.2. */
 export const WINSOCK_VERSION = 0x0202;
 
-// `SetFileCompletionNotificationModes`. The first is deliberately unused: layered
-// providers break it, and a completion would arrive twice or never.
+// `SetFileCompletionNotificationModes`. The first only where `XP1_IFS_HANDLES` is
+// set: under a layered provider a completion would arrive twice or never.
 export const FILE_SKIP_COMPLETION_PORT_ON_SUCCESS = 0x1;
 export const FILE_SKIP_SET_EVENT_ON_HANDLE = 0x2;
 
@@ -123,6 +127,17 @@ export const WSAEINVAL = 10022;
 export const ERROR_NOT_FOUND = 1168;
 /** `CreateEventW` opened an event that was there. */
 export const ERROR_ALREADY_EXISTS = 183;
+/** `OpenEventW` found none of this name. */
+export const ERROR_FILE_NOT_FOUND = 2;
+/** `CreateEventW`, `OpenEventW`: it is another user's. */
+export const ERROR_ACCESS_DENIED = 5;
+/** `CreateEventW`, `OpenEventW`: the name is that of a mutex, a timer or the like. */
+export const ERROR_INVALID_HANDLE = 6;
+// What a name of an event can be wrong by.
+export const ERROR_PATH_NOT_FOUND = 3;
+export const ERROR_INVALID_NAME = 123;
+export const ERROR_BAD_PATHNAME = 161;
+export const ERROR_FILENAME_EXCED_RANGE = 206;
 /** What a dequeue reports after its port was closed. */
 export const ERROR_ABANDONED_WAIT_0 = 735;
 
@@ -180,6 +195,8 @@ export const tcp_keepalive = {
   keepaliveinterval: 8,
   $size: 12,
 } as const;
+
+export const WSAPROTOCOL_INFOW = { dwServiceFlags1: 0, $size: 628 } as const;
 
 export const WSADATA = { wVersion: 0, wHighVersion: 2, $size: 408 } as const;
 

@@ -25,6 +25,8 @@ export interface Entry {
   closeToken: number;
   /** `closesocket` was called: the number may be somebody else's by now. */
   socketClosed: boolean;
+  /** What its calls complete at once has no packet. */
+  skipsPackets: boolean;
   /** Its send side was ended from here. */
   sendEnded: boolean;
   /** The Winsock error that ended the stream: what comes later is no end of it. */
@@ -47,9 +49,11 @@ export const COUNTERS = [
   'dequeues',
   'packets',
   'waits',
+  'waitsFailed',
   'receiveCalls',
   'sendCalls',
   'directSends',
+  'directReceives',
   'acceptCalls',
   'acceptsFailed',
   'acceptsRefused',
@@ -165,6 +169,7 @@ export class Context {
       referenced: true,
       closeToken: NO_TOKEN,
       socketClosed: false,
+      skipsPackets: false,
       sendEnded: false,
       failure: 0,
       remote: undefined,
@@ -182,6 +187,11 @@ export class Context {
     this.referenced++;
     this.onChange();
     return entry;
+  }
+
+  /** From now on what the socket's calls complete at once has no packet, where that can be had. */
+  skipPackets(entry: Entry): void {
+    entry.skipsPackets = this.options.skipPackets && this.sockets.skipPackets(entry);
   }
 
   /** The handle's last packet was dequeued: the number may be given out again. */

@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
 import * as layout from '#generated/layout';
+import { OverlappedError } from '../../src/errors.ts';
 import type {
   BackendCounters,
   BackendHost,
@@ -17,7 +18,7 @@ import type {
 import { AcceptTable } from './accepts.ts';
 import * as c from './constants.ts';
 import { Context, type Entry, NO_TOKEN } from './context.ts';
-import { winsockName } from './errors.ts';
+import { classifyWinsock, winsockName, winsockOfWin32 } from './errors.ts';
 import { Listener } from './listener.ts';
 import { NativeMemory } from './memory.ts';
 import { Openings } from './openings.ts';
@@ -68,7 +69,9 @@ export class IocpDriver implements Driver {
     const memory = new NativeMemory(host, system.koffi);
     const port = system.win32.CreateIoCompletionPort(c.INVALID_HANDLE_VALUE, 0, 0, 0);
     if (port === 0) {
-      throw new Error(`CreateIoCompletionPort: Windows error ${system.win32.GetLastError()}`);
+      const code = winsockOfWin32(system.win32.GetLastError());
+      const result = classifyWinsock(code, { asked: false });
+      throw OverlappedError.fromResult(result, 'CreateIoCompletionPort', code, winsockName(code));
     }
     const sockets = new Sockets(system, memory);
     const context = new Context(host, system, options, memory, sockets, port);

@@ -1,6 +1,6 @@
 /** Streams and datagrams on Windows' completion ports, by foreign calls: Node and Bun on Windows. */
 import * as layout from '#generated/layout';
-import type { BackendHost, BackendSelection, PortSizes, Probe } from '../backend.ts';
+import type { BackendHost, BackendSelection, Driver, PortSizes, Probe } from '../backend.ts';
 import { IocpDriver } from './driver.ts';
 import { nativeBytes } from './memory.ts';
 import { checkOptions, type IocpOptions } from './options.ts';
@@ -21,7 +21,7 @@ export async function probe(): Promise<Probe> {
 }
 
 /** @throws RangeError on an impossible option; Error where `probe` fails */
-export async function create(host: BackendHost, options: IocpOptions = {}): Promise<IocpDriver> {
+export async function create(host: BackendHost, options: IocpOptions = {}): Promise<Driver> {
   const checked = checkOptions(options);
   return new IocpDriver(host, await loadSystem(), checked);
 }
@@ -30,7 +30,11 @@ export function memoryBytes(_options: IocpOptions, sizes: PortSizes): number {
   return nativeBytes(sizes) + layout.SUBMISSION_BYTES + 64;
 }
 
-/** Chooses this backend with its options: `listen({ backend: iocp({ receiveDepth: 20 }) })`. */
+/**
+ * Chooses this backend with its options: `listen({ backend: iocp({ receiveDepth: 20 }) })`.
+ * @throws RangeError on an impossible option
+ */
 export function iocp(options: IocpOptions = {}): BackendSelection<IocpOptions> {
+  checkOptions(options);
   return { name, options, probe, create, memoryBytes };
 }

@@ -101,6 +101,7 @@ export class Listener implements AcceptOwner, SocketOwner {
       this.#drop(socket);
       return;
     }
+    this.#context.skipPackets(connection);
     sockets.configure(socket, this.#options);
     const record = memory.acceptRecord(index);
     connection.remote = this.#peerOf(record);

@@ -9,8 +9,6 @@ import type { Address, Koffi } from './win32.ts';
 export const ENTRY_CAPACITY = 256;
 /** AcceptEx operations at once, of all listeners. */
 export const ACCEPT_CAPACITY = 1024;
-/** Sends that were done as they were submitted, until they are reported. */
-export const DIRECT_CAPACITY = 1024;
 /** Connections are accepted and closed beside those that the loop has records for. */
 const SPARE_HANDLES = 1024;
 
@@ -35,7 +33,7 @@ export function nativeBytes(sizes: PortSizes): number {
     2 * (ENTRY_CAPACITY * layout.IOCP_ENTRY_BYTES + 8) +
     handleCapacityOf(sizes) * layout.IOCP_HANDLE_BYTES +
     ACCEPT_CAPACITY * ACCEPT.$size +
-    DIRECT_CAPACITY * 4 +
+    sizes.maxOperations * 4 +
     SCRATCH_BYTES +
     8 * 64
   );
@@ -53,6 +51,7 @@ export class NativeMemory {
   /** ... and of the wait that runs on another thread. */
   readonly waitEntries: number;
   readonly waitRemoved: number;
+  /** Slots of operations that were done as they were submitted, until they are reported. */
   readonly direct: number;
   /** Memory of a single call: the host may use all of it between two calls. */
   readonly scratch: number;
@@ -72,7 +71,7 @@ export class NativeMemory {
     this.waitRemoved = this.waitEntries + ENTRY_CAPACITY * layout.IOCP_ENTRY_BYTES;
     this.#handles = core.reserve(this.handleCapacity * layout.IOCP_HANDLE_BYTES);
     this.#accepts = core.reserve(ACCEPT_CAPACITY * ACCEPT.$size);
-    this.direct = core.reserve(DIRECT_CAPACITY * 4);
+    this.direct = core.reserve(host.sizes.maxOperations * 4);
     this.scratch = core.reserve(SCRATCH_BYTES);
   }
 

@@ -166,6 +166,8 @@ export class Openings {
     // Without it shutdown, getsockname and getpeername fail.
     const { socket } = entry;
     system.win32.setsockopt(socket, c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT, null, 0);
+    // Not before: a ConnectEx done at once would have no packet either.
+    this.#context.skipPackets(entry);
     sockets.configure(socket, connecting.options);
     host.complete(connecting.token, entry.handle);
     return true;

@@ -20,6 +20,12 @@ export interface IocpOptions {
    */
   readonly directSends?: boolean;
   /**
+   * Take what a stream's call completes at once from the call itself, without a
+   * packet (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS), where every service provider
+   * allows it (XP1_IFS_HANDLES): as Node does for its own sockets. Default true.
+   */
+  readonly skipPackets?: boolean;
+  /**
    * Receives that lend nothing: a zero-byte receive waits for bytes, a second
    * one takes them. `'always'` suits many idle connections (each pending receive
    * locks its buffer in memory; past what the system allows comes WSAENOBUFS).
@@ -36,6 +42,7 @@ export interface CheckedOptions {
   readonly receiveDepth: number;
   readonly sendDepth: number;
   readonly directSends: boolean;
+  readonly skipPackets: boolean;
   readonly zeroByteReceives: 'never' | 'scarce' | 'always';
   readonly idlePasses: number;
 }
@@ -61,6 +68,7 @@ export function checkOptions(options: IocpOptions): CheckedOptions {
     receiveDepth: integer('receiveDepth', 2, 1, 64),
     sendDepth,
     directSends: (options.directSends ?? true) && sendDepth === 1,
+    skipPackets: options.skipPackets ?? true,
     zeroByteReceives,
     idlePasses: integer('idlePasses', 20, 0, 1_000_000),
   };

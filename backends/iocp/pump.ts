@@ -11,6 +11,10 @@ import * as c from './constants.ts';
 import type { Context } from './context.ts';
 import { ENTRY_CAPACITY } from './memory.ts';
 
+/** Turns in one pass of the host's loop. */
+const TURNS_AT_ONCE = 8;
+/** While no thread can be had to wait. */
+const THREADLESS_POLL_MS = 1;
 /** With nothing that keeps the process alive no thread may wait: that would keep it. */
 const UNREFERENCED_POLL_MS = 10;
 
@@ -83,6 +87,8 @@ export class Pump {
       this.#asked = false;
       this.#idlePasses = 0;
       this.#ready?.();
+      // What was done as it was submitted needs no look at the port; others get their chance.
+      for (let turn = 1; turn < TURNS_AT_ONCE && this.#work.release(); turn++) this.#ready?.();
     } else this.#idlePasses++;
     this.#next();
   }
@@ -143,22 +149,36 @@ export class Pump {
     this.#waiting = true;
     this.#interrupted = false;
     counts.waits++;
-    // One such call a port: koffi takes 256 at once.
-    system.win32.GetQueuedCompletionStatusEx.async(
-      port,
-      base + waitEntries,
-      ENTRY_CAPACITY,
-      base + waitRemoved,
-      c.INFINITE,
-      0,
-      this.#waited,
-    );
+    try {
+      system.win32.GetQueuedCompletionStatusEx.async(
+        port,
+        base + waitEntries,
+        ENTRY_CAPACITY,
+        base + waitRemoved,
+        c.INFINITE,
+        0,
+        this.#waited,
+      );
+    } catch {
+      this.#waitFailed();
+    }
+  }
+
+  /** More ports wait than koffi has calls for: this one looks by itself, now and then. */
+  #waitFailed(): void {
+    this.#waiting = false;
+    this.#context.counts.waitsFailed++;
+    this.#timer = setTimeout(this.#pass, THREADLESS_POLL_MS);
   }
 
   readonly #waited = (error: Error | null, ok: number): void => {
     this.#waiting = false;
     const { memory } = this.#context;
-    if (error !== null) throw error;
+    if (error !== null) {
+      if (this.#stopped) this.#onStop?.();
+      else this.#waitFailed();
+      return;
+    }
     const count = ok === 0 ? 0 : (memory.core.u32[memory.waitRemoved >>> 2] as number);
     const taken = this.#take(memory.waitEntries, count);
     if (this.#stopped) {

@@ -2,6 +2,7 @@
 import { AddressRecords } from '../../src/core/address.ts';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
 import * as c from './constants.ts';
+import { winsockOfWin32 } from './errors.ts';
 import type { NativeMemory } from './memory.ts';
 import type { System } from './system.ts';
 import type { Address, Socket, Win32 } from './win32.ts';
@@ -27,6 +28,8 @@ export class Sockets {
   readonly addresses: AddressRecords;
   /** Sockets open now: none may be left at the end. */
   open = 0;
+  /** By family: whether its provider's sockets are the system's own handles. */
+  readonly #ownHandles = new Map<Family, boolean>();
   readonly #word = new Int32Array(1);
   readonly #wordBytes = new Uint8Array(this.#word.buffer);
 
@@ -75,7 +78,7 @@ export class Sockets {
   /** @throws WinsockError */
   associate(socket: Socket, port: number, key: number): void {
     if (this.win32.CreateIoCompletionPort(socket, port, key, 0) === 0) {
-      throw new WinsockError('CreateIoCompletionPort', this.win32.GetLastError());
+      throw new WinsockError('CreateIoCompletionPort', winsockOfWin32(this.win32.GetLastError()));
     }
   }
 
@@ -83,6 +86,28 @@ export class Sockets {
   option(socket: Socket, level: number, option: number, value: number): void {
     this.#word[0] = value;
     this.check('setsockopt', this.win32.setsockopt(socket, level, option, this.#wordBytes, 4));
+  }
+
+  /**
+   * Takes completions from the calls themselves, which is safe only where the
+   * provider's sockets are the system's own handles (as libuv does it). False
+   * where they are not.
+   */
+  skipPackets({ socket, family }: { readonly socket: Socket; readonly family: Family }): boolean {
+    const isOwn = this.#ownHandles.get(family) ?? this.#hasOwnHandles(socket);
+    this.#ownHandles.set(family, isOwn);
+    const modes = c.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | c.FILE_SKIP_SET_EVENT_ON_HANDLE;
+    return isOwn && this.win32.SetFileCompletionNotificationModes(socket, modes) !== 0;
+  }
+
+  #hasOwnHandles(socket: Socket): boolean {
+    const info = new Uint8Array(c.WSAPROTOCOL_INFOW.$size);
+    const length = new Uint8Array(new Int32Array([info.length]).buffer);
+    const { win32 } = this;
+    if (win32.getsockopt(socket, c.SOL_SOCKET, c.SO_PROTOCOL_INFOW, info, length) !== 0)
+      return false;
+    const flags = new DataView(info.buffer).getUint32(c.WSAPROTOCOL_INFOW.dwServiceFlags1, true);
+    return (flags & c.XP1_IFS_HANDLES) !== 0;
   }
 
   /** No delay and keep-alive; a provider that knows neither is no reason to fail. */

@@ -22,7 +22,6 @@ import {
 import * as c from './constants.ts';
 import { type Context, type Entry, NO_TOKEN } from './context.ts';
 import { classifyWinsock, packetFollows, winsockOfStatus } from './errors.ts';
-import { DIRECT_CAPACITY } from './memory.ts';
 
 const BUFFER = Operation.bufferLength;
 const { bytes: BYTES, flags: FLAGS, addressLength: ADDRESS_LENGTH } = Operation;
@@ -35,7 +34,7 @@ export class Transfers {
   /** By an operation's slot: the handle it is on, and the token that was asked back. */
   #handles = new Int32Array(0);
   #canceled = new Float64Array(0);
-  /** Sends done as they were submitted, not yet reported. */
+  /** Operations done as they were submitted, not yet reported. */
   #directCount = 0;
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
@@ -66,7 +65,7 @@ export class Transfers {
     return this.#directCount > 0;
   }
 
-  /** Reports the sends that were done as they were submitted. */
+  /** Reports what was done as it was submitted. */
   releaseDirect(): void {
     const count = this.#directCount;
     if (count === 0) return;
@@ -96,28 +95,51 @@ export class Transfers {
   // ------------------------------------------------------------ the calls
   // Each answers 0 where a packet comes (or a direct send is done), else the error.
 
-  #receive({ socket }: Entry, slot: number, at: number): number {
+  #receive(entry: Entry, slot: number, at: number): number {
     const { win32 } = this.#context.system;
+    const { skipsPackets, socket } = entry;
     this.#context.counts.receiveCalls++;
-    if (win32.WSARecv(socket, at + BUFFER, 1, 0, at + FLAGS, at, 0) === 0) return 0;
-    return this.#begun(slot, win32.WSAGetLastError());
+    const received = skipsPackets ? at + BYTES : 0;
+    if (win32.WSARecv(socket, at + BUFFER, 1, received, at + FLAGS, at, 0) !== 0) {
+      return this.#begun(slot, win32.WSAGetLastError());
+    }
+    return skipsPackets ? this.#receivedDirectly(entry, slot) : 0;
+  }
+
+  /** The call brought the bytes, and no packet comes. */
+  #receivedDirectly(entry: Entry, slot: number): number {
+    const record = this.recordOf(slot);
+    const { counts } = this.#context;
+    if (this.#u32[(record + BYTES) >>> 2] !== 0 || !this.#lends(record)) {
+      counts.directReceives++;
+      return this.#direct(entry, OPERATION_RECEIVE, slot);
+    }
+    this.#returned(entry.handle, OPERATION_RECEIVE);
+    const token = this.#f64[(record + Operation.token) >>> 3] as number;
+    if (this.#wasReset(entry)) this.#context.report(token, ERROR_RESET, entry.failure);
+    else this.#context.report(token, 0);
+    return 0;
   }
 
   #send(entry: Entry, slot: number, at: number): number {
     const { system, counts, options, memory } = this.#context;
     const { win32 } = system;
-    const { socket } = entry;
-    if (options.directSends && this.#hasRoom && memory.sendsOf(entry.handle) === 1) {
+    const { socket, skipsPackets } = entry;
+    if (options.directSends && memory.sendsOf(entry.handle) === 1) {
       counts.sendCalls++;
       if (win32.WSASend(socket, at + BUFFER, 1, at + BYTES, 0, 0, 0) === 0) {
+        counts.directSends++;
         return this.#direct(entry, OPERATION_SEND, slot);
       }
       const code = win32.WSAGetLastError();
       if (code !== c.WSAEWOULDBLOCK) return code;
     }
     counts.sendCalls++;
-    if (win32.WSASend(socket, at + BUFFER, 1, 0, 0, at, 0) === 0) return 0;
-    return this.#begun(slot, win32.WSAGetLastError());
+    const sent = skipsPackets ? at + BYTES : 0;
+    if (win32.WSASend(socket, at + BUFFER, 1, sent, 0, at, 0) !== 0) {
+      return this.#begun(slot, win32.WSAGetLastError());
+    }
+    return skipsPackets ? this.#direct(entry, OPERATION_SEND, slot) : 0;
   }
 
   #receiveFrom({ socket }: Entry, slot: number, at: number): number {
@@ -145,9 +167,10 @@ export class Transfers {
     const length = this.#u32[(this.recordOf(slot) + ADDRESS_LENGTH) >>> 2] as number;
     // Without an address: to the connected peer.
     const to = length === 0 ? 0 : at + OPERATION_SOCKADDR;
-    if (options.directSends && this.#hasRoom) {
+    if (options.directSends) {
       counts.sendCalls++;
       if (win32.WSASendTo(socket, at + BUFFER, 1, at + BYTES, 0, to, length, 0, 0) === 0) {
+        counts.directSends++;
         return this.#direct(entry, OPERATION_SEND_TO, slot);
       }
       const code = win32.WSAGetLastError();
@@ -167,16 +190,11 @@ export class Transfers {
   }
 
   #direct(entry: Entry, kind: number, slot: number): number {
-    const { memory, counts, onReport } = this.#context;
-    counts.directSends++;
+    const { memory, onReport } = this.#context;
     this.#returned(entry.handle, kind);
     this.#u32[(memory.direct >>> 2) + this.#directCount++] = slot;
     onReport();
     return 0;
-  }
-
-  get #hasRoom(): boolean {
-    return this.#directCount < DIRECT_CAPACITY;
   }
 
   /** No packet comes: the call itself failed. */

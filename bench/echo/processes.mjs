@@ -74,6 +74,9 @@ export function startServer(command, { core, env } = {}) {
 
 /**
  * Runs the load generator to its end.
+ * @param {string} program
+ * @param {(string | number)[]} args
+ * @param {{core?: number | undefined, limitMs?: number | undefined}} [options]
  * @returns {Promise<object>} the object it prints
  * @throws an Error with what it saw: a wrong byte, a closed connection, silence
  */

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
+import { spread } from './statistics.mjs';
 
 /** `median (least–greatest)` */
 export function range({ median, min, max }, format) {
@@ -45,4 +46,48 @@ export function printMachine({ cpu, cores, kernel, governor, node, v8 }) {
 /** Tells how far it is, on a terminal only. */
 export function progress(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+const thousands = (value) => (value / 1000).toFixed(value < 100_000 ? 1 : 0);
+const whole = (value) => value.toFixed(0);
+const twoDigits = (value) => value.toFixed(2);
+
+export function printWorkload({ workload, runs }, servers) {
+  const { connections, inFlight, size } = workload;
+  const frames = size === undefined ? '' : `, ${size} B a frame`;
+  console.log(`\n## ${connections} connections × ${inFlight} in flight${frames}\n`);
+  const heading = ['server', 'thousand messages/s', 'server CPU ns/message', 'p50 µs', 'p99 µs'];
+  const rows = [[...heading, 'p99.9 µs']];
+  for (const name of servers) {
+    const good = runs[name].filter((run) => run !== undefined);
+    if (good.length === 0) continue;
+    const of = (key) => spread(good.map((run) => run[key]));
+    rows.push([
+      name,
+      range(of('messagesPerSecond'), thousands),
+      range(of('serverCpuNsPerMessage'), whole),
+      ...['p50Us', 'p99Us', 'p999Us'].map((key) => whole(of(key).median)),
+    ]);
+  }
+  printTable(rows);
+}
+
+export function printRatios(ratios) {
+  if (ratios.length === 0) return;
+  console.log('\n## Ratios within a round: median (least–greatest)\n');
+  console.log("rate: messages/s, ours / peer. CPU: the servers' CPU time a message, peer / ours");
+  console.log('(above 1: ours needs less). "?": rounds disagree, the spread hides the answer.\n');
+  const rows = [['ours / peer', 'workload', 'rate', 'CPU', 'promised', 'reached']];
+  for (const { ours, peer, workload, rate, cpu, bound, reached } of ratios) {
+    const promised = bound === undefined ? '' : `≥ ${bound}`;
+    const figures = [range(rate, twoDigits), range(cpu, twoDigits)];
+    rows.push([`${ours} / ${peer}`, workload, ...figures, promised, reached]);
+  }
+  printTable(rows);
+}
+
+export function printFailures(failures) {
+  for (const { server, workload, round, message } of failures) {
+    console.log(`\nFAILED ${server} ${workload} round ${round + 1}: ${message}`);
+  }
 }

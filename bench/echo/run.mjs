@@ -17,13 +17,13 @@ import { CompileError, compile, loadSource } from './compile.mjs';
 import { canPin, runLoad, startServer } from './processes.mjs';
 import {
   describeMachine,
+  printFailures,
   printMachine,
-  printTable,
-  progress,
-  range,
+  printRatios,
+  printWorkload,
   versionOf,
 } from './report.mjs';
-import { ratioByRound, spread, verdict } from './statistics.mjs';
+import { loadArguments, parseSettings, parseWorkload, ratiosOf, runRounds } from './rounds.mjs';
 
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
@@ -47,26 +47,6 @@ const { values: options } = parseArgs({
   },
 });
 
-function parseWorkload(text) {
-  const match = /^(\d+)x(\d+)(?:x(\d+))?$/.exec(text);
-  if (!match) throw new Error(`a workload is CONNECTIONSxIN_FLIGHT[xSIZE], not ${text}`);
-  const [connections, inFlight, size] = match.slice(1).map((part) => part && Number(part));
-  return { text, connections, inFlight, size };
-}
-
-function parseSettings() {
-  const settings = {
-    rounds: Number(options.rounds ?? (options.quick ? 2 : 5)),
-    seconds: Number(options.seconds ?? (options.quick ? 0.6 : 1.5)),
-    warmup: Number(options.warmup),
-    size: Number(options.size),
-  };
-  for (const [name, value] of Object.entries(settings)) {
-    if (!(value > 0)) throw new Error(`--${name}: a number above 0`);
-  }
-  return settings;
-}
-
 function chooseServers() {
   const wanted = options.servers?.split(',') ?? DEFAULT_SERVERS;
   const unknown = wanted.find((name) => !Object.hasOwn(SERVERS, name));
@@ -83,13 +63,12 @@ function chooseServers() {
 async function runOnce(load, name, workload, settings, cores) {
   const env = { BACKEND: SERVERS[name].backend ?? '' };
   const server = await startServer(commandOf(name), { core: cores.server, env });
-  const { connections, inFlight, size = settings.size } = workload;
-  const args = ['127.0.0.1', server.port, connections, inFlight, size, settings.seconds];
-  const flags = ['--warmup', settings.warmup, '--spin', SPIN_US, '--pid', server.pid];
+  const args = loadArguments(server.port, workload, settings);
+  args.push('--spin', SPIN_US, '--pid', server.pid);
   // A compiled program has nothing to warm up.
-  if (SERVERS[name].host !== undefined) flags.push('--warmup-cpu', settings.warmup);
+  if (SERVERS[name].host !== undefined) args.push('--warmup-cpu', settings.warmup);
   try {
-    return await runLoad(load, [...args, ...flags], { core: cores.load });
+    return await runLoad(load, args, { core: cores.load });
   } catch (error) {
     const said = server.errors().trim();
     throw new Error(said ? `${error.message}\n${said}` : error.message);
@@ -98,65 +77,17 @@ async function runOnce(load, name, workload, settings, cores) {
   }
 }
 
-const thousands = (value) => (value / 1000).toFixed(value < 100_000 ? 1 : 0);
-const whole = (value) => value.toFixed(0);
-const twoDigits = (value) => value.toFixed(2);
-
-function printWorkload({ workload, runs }, servers) {
-  console.log(`\n## ${workload.connections} connections × ${workload.inFlight} in flight\n`);
-  const heading = ['server', 'thousand messages/s', 'server CPU ns/message', 'p50 µs', 'p99 µs'];
-  const rows = [[...heading, 'p99.9 µs']];
-  for (const name of servers) {
-    const good = runs[name].filter((run) => run !== undefined);
-    if (good.length === 0) continue;
-    const of = (key) => spread(good.map((run) => run[key]));
-    rows.push([
-      name,
-      range(of('messagesPerSecond'), thousands),
-      range(of('serverCpuNsPerMessage'), whole),
-      ...['p50Us', 'p99Us', 'p999Us'].map((key) => whole(of(key).median)),
-    ]);
-  }
-  printTable(rows);
-}
-
-function ratiosOf(results) {
-  const ratios = [];
-  for (const [ours, peer, bound] of PROMISES) {
-    for (const { workload, runs } of results) {
-      if (!runs[ours] || !runs[peer]) continue;
-      const of = (name, key) => runs[name].map((run) => run?.[key]);
-      const rate = ratioByRound(of(ours, 'messagesPerSecond'), of(peer, 'messagesPerSecond'));
-      const cpuKey = 'serverCpuNsPerMessage';
-      const cpu = ratioByRound(of(peer, cpuKey), of(ours, cpuKey));
-      if (!rate || !cpu) continue;
-      const reached = bound === undefined ? '' : verdict(rate, bound);
-      ratios.push({ ours, peer, workload: workload.text, rate, cpu, bound, reached });
-    }
-  }
-  return ratios;
-}
-
-function printRatios(ratios) {
-  if (ratios.length === 0) return;
-  console.log('\n## Ratios within a round: median (least–greatest)\n');
-  console.log("rate: messages/s, ours / peer. CPU: the servers' CPU time a message, peer / ours");
-  console.log('(above 1: ours needs less). "?": rounds disagree, the spread hides the answer.\n');
-  const rows = [['ours / peer', 'workload', 'rate', 'CPU', 'promised', 'reached']];
-  for (const { ours, peer, workload, rate, cpu, bound, reached } of ratios) {
-    const promised = bound === undefined ? '' : `≥ ${bound}`;
-    const figures = [range(rate, twoDigits), range(cpu, twoDigits)];
-    rows.push([`${ours} / ${peer}`, workload, ...figures, promised, reached]);
-  }
-  printTable(rows);
-}
-
 async function main() {
   if (options.list) {
     for (const name of Object.keys(SERVERS)) console.log(name, obstacle(name) ?? '');
     return;
   }
-  const settings = parseSettings();
+  const settings = parseSettings({
+    rounds: options.rounds ?? (options.quick ? 2 : 5),
+    seconds: options.seconds ?? (options.quick ? 0.6 : 1.5),
+    warmup: options.warmup,
+    size: options.size,
+  });
   const workloads = options.workloads.split(',').map(parseWorkload);
   const load = compile(loadSource);
   const machine = {
@@ -173,33 +104,13 @@ async function main() {
   console.log(`${rounds} rounds of ${seconds} s after ${warmup} s of warm-up, ${size} B a frame`);
   const servers = chooseServers();
 
-  const results = workloads.map((workload) => ({
-    workload,
-    runs: Object.fromEntries(servers.map((name) => [name, []])),
-  }));
-  const failures = [];
-  for (let round = 0; round < rounds; round++) {
-    // Odd rounds run backwards, so that no server always follows the same one.
-    const order = round % 2 === 0 ? servers : [...servers].reverse();
-    for (const { workload, runs } of results) {
-      for (const name of order) {
-        progress(`round ${round + 1}/${rounds}  ${workload.text}  ${name}`);
-        try {
-          runs[name][round] = await runOnce(load, name, workload, settings, cores);
-        } catch (error) {
-          runs[name][round] = undefined;
-          failures.push({ server: name, workload: workload.text, round, message: error.message });
-        }
-      }
-    }
-  }
-  progress('');
+  const { results, failures } = await runRounds(servers, workloads, rounds, (name, workload) =>
+    runOnce(load, name, workload, settings, cores),
+  );
   for (const result of results) printWorkload(result, servers);
-  const ratios = ratiosOf(results);
+  const ratios = ratiosOf(results, PROMISES);
   printRatios(ratios);
-  for (const { server, workload, round, message } of failures) {
-    console.log(`\nFAILED ${server} ${workload} round ${round + 1}: ${message}`);
-  }
+  printFailures(failures);
   if (options.json !== undefined) {
     const all = { machine, pinned, settings, results, ratios, failures };
     writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);

@@ -2,7 +2,7 @@
 import { checkFraming } from '../framing.ts';
 import { type Framing, type Handlers, listen, parseFraming, type Server } from '../index.ts';
 import { command } from './command.ts';
-import { awaitEnding } from './ending.ts';
+import { awaitEnding, describeCarrier, type Ending } from './ending.ts';
 import { BACKENDS, framingOption } from './harness.ts';
 import { choice, flag, integer, type Option, onOff, text } from './options.ts';
 import { EXIT_OK, notSupported } from './outcome.ts';
@@ -42,6 +42,8 @@ const options = {
 interface Statistics {
   /** What ended the server. */
   readonly ended: string;
+  /** What carried its event, if it has one. */
+  readonly event: Ending['carrier'];
   readonly connections: number;
   readonly messages: number;
   readonly bytesReceived: number;
@@ -98,11 +100,21 @@ export const echo = command({
       throw error;
     }
     console.log(`listening on ${values.path || placeOf(server)}`);
+    const { carrier } = ending;
+    if (carrier?.fallback !== undefined) {
+      console.log(`event ${values.event} by a ${describeCarrier(carrier)}`);
+    }
     const ended = await ending.cause;
     await server.close();
     await ending.close();
     const { name, reason } = server.backend;
-    const statistics: Statistics = { ended, ...sums, errors, backend: { name, reason } };
+    const statistics: Statistics = {
+      ended,
+      event: carrier,
+      ...sums,
+      errors,
+      backend: { name, reason },
+    };
     console.log(values.json ? JSON.stringify(statistics) : describe(statistics));
     return EXIT_OK;
   },

@@ -1,6 +1,6 @@
 /** What ends a server of the command line: a signal, its named event, or its parent. */
 import process from 'node:process';
-import { listenEvent } from '../event.ts';
+import { type EventCarrier, listenEvent } from '../event.ts';
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 type SignalName = keyof typeof SIGNALS;
@@ -15,11 +15,13 @@ export interface EndingOptions {
 export interface Ending {
   /** Resolves with the cause in words. */
   readonly cause: Promise<string>;
+  /** What carries its event; undefined if it has none. */
+  readonly carrier: EventCarrier | undefined;
   /** No longer waits for any cause. */
   close(): Promise<void>;
 }
 
-/** @throws OverlappedError ADDRESS_IN_USE if another process listens to the event */
+/** @throws OverlappedError as `listenEvent` does */
 export async function awaitEnding({ event, withParent }: EndingOptions): Promise<Ending> {
   const named = event === '' ? undefined : await listenEvent(event);
   let end: (cause: string) => void = () => {};
@@ -41,10 +43,16 @@ export async function awaitEnding({ event, withParent }: EndingOptions): Promise
   }
   return {
     cause,
+    carrier: named && { kind: named.kind, fallback: named.fallback },
     async close() {
       for (const signal of Object.keys(SIGNALS)) process.off(signal, onSignal);
       if (withParent) process.stdin.destroy();
       await named?.close();
     },
   };
+}
+
+/** What carries an event, and why it is not what it should be. */
+export function describeCarrier({ kind, fallback }: EventCarrier): string {
+  return fallback === undefined ? kind : `${kind}: ${fallback}`;
 }

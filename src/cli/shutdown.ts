@@ -1,6 +1,7 @@
 /** `overlapped shutdown`: ends a server through its named event (R13). */
 import { signalEvent } from '../event.ts';
 import { command } from './command.ts';
+import { describeCarrier } from './ending.ts';
 import { text } from './options.ts';
 import { EXIT_OK, usageError } from './outcome.ts';
 
@@ -11,8 +12,12 @@ export const shutdown = command({
   options: { event: text('NAME', 'the name that the server was given with --event') },
   async run({ event, json }) {
     if (event === '') throw usageError('--event NAME says which server');
-    await signalEvent(event);
-    console.log(json ? JSON.stringify({ event, signaled: true }) : `signaled ${event}`);
+    const carrier = await signalEvent(event);
+    console.log(
+      json
+        ? JSON.stringify({ event, signaled: true, ...carrier })
+        : `signaled ${event} (${describeCarrier(carrier)})`,
+    );
     return EXIT_OK;
   },
 });

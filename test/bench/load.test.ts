@@ -238,6 +238,7 @@ testLoad('wrong arguments end with 2 and a word', async () => {
     [...good, '--framing', 'u16le-exclusive'],
     [...good, '--warmup'],
     [...good, '--nothing', '1'],
+    [...good, ...new Array(9).fill(['--pid', '1']).flat()],
     ['127.0.0.1', '1', 'two', '1', '64', '0.1'],
   ]) {
     const { exit, errors } = await runLoad(args);

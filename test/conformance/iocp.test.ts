@@ -9,6 +9,7 @@ const WAYS: readonly (readonly [name: string, options: IocpOptions])[] = [
   ['iocp, 20 receives', { receiveDepth: 20 }],
   ['iocp, zero-byte receives', { zeroByteReceives: 'always' }],
   ['iocp, several overlapped sends', { sendDepth: 4 }],
+  ['iocp, a packet for everything', { directSends: false, skipPackets: false }],
 ];
 
 if (process.platform === 'win32') {

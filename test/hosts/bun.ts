@@ -1,9 +1,9 @@
-import type { Host } from './host.ts';
+import { type Host, WINDOWS_ONLY } from './host.ts';
 import { findProgram, runProcess } from './process.ts';
 
 export const bun: Host = {
   name: 'bun',
-  suites: ['core', 'threads', 'host'],
+  suites: ['core', 'threads', 'host', ...WINDOWS_ONLY],
   install: 'run `npm ci`, which installs the package `bun` with its binary',
   find: () => findProgram('bun'),
   run: (program, options) => runProcess(program, ['run'], options),

@@ -1,6 +1,10 @@
 /** What the runner knows of a host: where it is, and how it runs a bundle. */
+import process from 'node:process';
 
 export type SuiteName = 'core' | 'threads' | 'host' | 'windows' | 'examples' | 'cli';
+
+/** Suites that a host runs only where it is a program of Windows. */
+export const WINDOWS_ONLY: readonly SuiteName[] = process.platform === 'win32' ? ['windows'] : [];
 
 export interface RunOptions {
   /** Folder with the bundle; nothing outside of it is needed. */
@@ -22,6 +26,8 @@ export interface RunResult {
 export interface Host {
   readonly name: string;
   readonly suites: readonly SuiteName[];
+  /** How many times longer than elsewhere a suite may take. */
+  readonly slowness?: number;
   /** Says in words for a person how to get this host. */
   readonly install: string;
   /** The host's program, or undefined where it is not installed. */

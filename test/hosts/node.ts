@@ -1,10 +1,10 @@
 import process from 'node:process';
-import type { Host } from './host.ts';
+import { type Host, WINDOWS_ONLY } from './host.ts';
 import { runProcess } from './process.ts';
 
 export const node: Host = {
   name: 'node',
-  suites: ['core', 'threads', 'host', 'examples', 'cli'],
+  suites: ['core', 'threads', 'host', ...WINDOWS_ONLY, 'examples', 'cli'],
   install: 'install Node.js from https://nodejs.org',
   find: async () => process.execPath,
   run: (program, options) => runProcess(program, ['--enable-source-maps'], options),

@@ -1,7 +1,7 @@
 /** Node and Bun for Windows, in Wine on Linux. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, open, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ import {
   wineEnvironment,
 } from '../windows/prefix.ts';
 import { bunProgram, koffiModules, nodeProgram, prefixTemplate } from '../windows/setup.ts';
-import type { Host, RunOptions, RunResult, SuiteName } from './host.ts';
+import type { Host, RunOptions, RunResult } from './host.ts';
 import { findProgram, start } from './process.ts';
 import { FileLines } from './windows-output.ts';
 
@@ -24,7 +24,19 @@ const INSTALL =
   'apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64 (Debian on x64)';
 
 /** The simulator knows no system, and runs in four hosts already; what it stands on is in the suite `core`. */
-const WITHOUT = ['test/backends/sim/', 'test/conformance/sim.'];
+const SIMULATOR = ['test/backends/sim/', 'test/conformance/sim.'];
+/** `net` on Windows is tested in one of the three: the others have their own backend, or the same libuv. */
+const NET = ['test/backends/net/', 'test/conformance/net.', 'test/foreign/net.'];
+
+/** What sets one of these hosts apart from the others. */
+interface Runtime {
+  readonly name: string;
+  /** Arguments before the bundle. */
+  readonly argv: readonly string[];
+  /** Tests that it leaves out: beginnings of their paths. */
+  readonly without: readonly string[];
+  getProgram(): Promise<string>;
+}
 
 interface Needs {
   readonly program: string;
@@ -38,7 +50,9 @@ let shared: Promise<{ modules: string; prefix: string }> | undefined;
 async function makeShared(wine: string): Promise<{ modules: string; prefix: string }> {
   for (const folder of await abandonedFolders()) await removeRun(folder);
   const { stdout } = await promisify(execFile)(wine, ['--version']);
-  return { modules: await koffiModules(), prefix: await prefixTemplate(wine, stdout.trim()) };
+  const made = [koffiModules(), prefixTemplate(wine, stdout.trim())] as const;
+  const [modules, prefix] = await Promise.all(made);
+  return { modules, prefix };
 }
 
 /** Ends what still runs there and removes the folder. */
@@ -62,21 +76,20 @@ async function layOut(bundle: string, folder: string, modules: string): Promise<
   // There is no compiler in Wine.
   await compilePeer('windows', folder);
   await mkdir(join(folder, 'node_modules'));
-  // To Windows programs a symbolic link in Wine is the folder itself.
+  // No links: Bun looks for a package's own packages where the link leads.
   for (const name of ['koffi', '@koromix']) {
-    await symlink(join(modules, name), join(folder, 'node_modules', name));
+    await cp(join(modules, name), join(folder, 'node_modules', name), { recursive: true });
   }
 }
 
 async function runInWine(
-  host: string,
+  { name, argv, without }: Runtime,
   wine: string,
-  argv: readonly string[],
   { folder: bundle, entry, line, signal }: RunOptions,
   needs: Needs,
 ): Promise<RunResult> {
   // As deep in the repository as the bundle is: its source maps are relative.
-  const app = `${bundle}-${host}`;
+  const app = `${bundle}-${name}`;
   const folder = await temporaryFolder();
   const prefix = join(folder, 'prefix');
   const end = () => endProcesses(prefix);
@@ -89,8 +102,9 @@ async function runInWine(
     // Node for Windows ends with EBADF when its output is a pipe.
     const output = await open(path, 'a');
     const program = [needs.program, ...argv, windowsPath(join(app, entry))];
-    const env = { ...wineEnvironment(prefix), OVERLAPPED_TEST_WITHOUT: WITHOUT.join(',') };
+    const env = { ...wineEnvironment(prefix), OVERLAPPED_TEST_WITHOUT: without.join(',') };
     const child = start(wine, program, signal, env, output.fd);
+    // What is left of it ends with it.
     const exited = once(child, 'exit').finally(end);
     await FileLines.follow(path, line, exited);
     await output.close();
@@ -103,42 +117,54 @@ async function runInWine(
   }
 }
 
-function windowsHost(
-  name: string,
-  suites: readonly SuiteName[],
-  argv: readonly string[],
-  getProgram: () => Promise<string>,
-): Host {
+async function findWine(): Promise<string | undefined> {
+  if (process.arch !== 'x64' || (await findProgram(COMPILER)) === undefined) return undefined;
+  const wine = await findProgram('wine');
+  if (wine === undefined) return undefined;
+  // It is a script that may find no loader: Debian's package `wine` alone is not enough.
+  return await promisify(execFile)(wine, ['--version']).then(
+    () => wine,
+    () => undefined,
+  );
+}
+
+function windowsHost(runtime: Runtime): Host {
   let needs: Needs | undefined;
   return {
-    name,
-    suites,
+    name: runtime.name,
+    suites: ['core', 'threads', 'host', 'windows'],
     install: INSTALL,
-    async find() {
-      if (process.arch !== 'x64' || (await findProgram(COMPILER)) === undefined) return undefined;
-      // It is a script that may find no loader: Debian's package `wine` alone is not enough.
-      const wine = await findProgram('wine');
-      if (wine === undefined) return undefined;
-      return await promisify(execFile)(wine, ['--version']).then(
-        () => wine,
-        () => undefined,
-      );
-    },
+    slowness: 2,
+    find: findWine,
     async prepare(wine) {
       shared ??= makeShared(wine);
-      needs = { ...(await shared), program: await getProgram() };
+      const [common, program] = await Promise.all([shared, runtime.getProgram()]);
+      needs = { ...common, program };
     },
     async run(wine, options) {
-      if (needs === undefined) throw new Error(`${name} is not prepared`);
-      return await runInWine(name, wine, argv, options, needs);
+      if (needs === undefined) throw new Error(`${runtime.name} is not prepared`);
+      return await runInWine(runtime, wine, options, needs);
     },
   };
 }
 
-const SUITES: readonly SuiteName[] = ['core', 'threads', 'host', 'windows'];
-
 export const WINDOWS_HOSTS: readonly Host[] = [
-  windowsHost('windows-node20', SUITES, ['--enable-source-maps'], () => nodeProgram(NODE_20)),
-  windowsHost('windows-node22', SUITES, ['--enable-source-maps'], () => nodeProgram(NODE_22)),
-  windowsHost('windows-bun', SUITES, ['run'], bunProgram),
+  windowsHost({
+    name: 'windows-node20',
+    argv: ['--enable-source-maps'],
+    without: SIMULATOR,
+    getProgram: () => nodeProgram(NODE_20),
+  }),
+  windowsHost({
+    name: 'windows-node22',
+    argv: ['--enable-source-maps'],
+    without: [...SIMULATOR, ...NET],
+    getProgram: () => nodeProgram(NODE_22),
+  }),
+  windowsHost({
+    name: 'windows-bun',
+    argv: ['run'],
+    without: [...SIMULATOR, ...NET],
+    getProgram: bunProgram,
+  }),
 ];

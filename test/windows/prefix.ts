@@ -30,6 +30,8 @@ export function wineEnvironment(prefix: string): Record<string, string | undefin
     // Messages of the system in English.
     LC_ALL: 'C.UTF-8',
     NODE_SKIP_PLATFORM_CHECK: '1',
+    // A crash is for us to read, and not sent anywhere.
+    BUN_ENABLE_CRASH_REPORTING: '0',
   };
 }
 

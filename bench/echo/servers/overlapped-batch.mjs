@@ -1,5 +1,6 @@
 // This package, all messages of a turn in one call. BACKEND=net|bun|… chooses.
 import { lengthField, listen } from '../../../dist/index.js';
+import { statisticsHandlers } from './statistics.mjs';
 
 const server = await listen({
   backend: process.env.BACKEND ?? 'auto',
@@ -10,5 +11,6 @@ const server = await listen({
   error(_connection, error) {
     console.error(error);
   },
+  ...statisticsHandlers(() => server.port),
 });
 console.log(`listening ${server.address.port}`);

@@ -7,6 +7,7 @@ import { datagramContractSuite } from '../../support/datagram-contract.ts';
 const WAYS: readonly (readonly [name: string, options: IocpOptions])[] = [
   ['iocp', {}],
   ['iocp, overlapped sends', { directSends: false }],
+  ['iocp, a packet for everything', { directSends: false, skipPackets: false }],
   ['iocp, several sends', { sendDepth: 4 }],
 ];
 

@@ -36,11 +36,12 @@ test('impossible options are refused by name', async () => {
     { sendDepth: 1.5 },
     { idlePasses: -1 },
     { zeroByteReceives: 'sometimes' as never },
+    { acceptDepth: Number.NaN },
   ];
   for (const options of wrong) {
     const [name] = Object.keys(options) as [string];
     assert.throws(
-      () => checkOptions(options),
+      () => iocp(options),
       (error: Error) => error instanceof RangeError && error.message.includes(name),
     );
     let failure: unknown;
