@@ -393,6 +393,9 @@ export const PROFILE_ALLOW_HALF_OPEN: u32 = 8;
 /** Receive nothing while the send queue is above its mark: a peer that does not read is not served further. */
 export const PROFILE_HOLD_WHEN_BLOCKED: u32 = 16;
 
+/** Keep one receive pending; `receiveDepth` of them only while they come back full. */
+export const PROFILE_ADAPTIVE_DEPTH: u32 = 32;
+
 /** What the connections of one listener have in common; written by the host. */
 @unmanaged
 export class Profile {

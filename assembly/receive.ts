@@ -24,6 +24,7 @@ import {
   PORT_PROBES_WHEN_SCARCE,
   PORT_SELECTS_BUFFERS,
   PROBE_RESERVE_LOG2,
+  PROFILE_ADAPTIVE_DEPTH,
   PROFILE_HOLD_WHEN_BLOCKED,
   Pool,
   Port,
@@ -192,6 +193,16 @@ export function receiveHeld(connection: Connection): bool {
 }
 
 /**
+ * How many receives to keep pending. One is enough for a peer that waits for
+ * its answers: the next is posted behind them, and often finds its bytes there
+ * already. A peer that fills whole buffers gets as many as there may be.
+ */
+function depthOf(profile: Profile, connection: Connection): u32 {
+  const adaptive = (profile.flags & PROFILE_ADAPTIVE_DEPTH) != 0;
+  return adaptive && (connection.state & STATE_READABLE) == 0 ? 1 : profile.receiveDepth;
+}
+
+/**
  * Whether the next receive asks only for readiness. A buffer lent to a silent
  * peer is lost to all others, so the last of them go where bytes wait already:
  * those receives end at once.
@@ -212,7 +223,7 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
   const port = portOf(worker);
   const profile = changetype<Profile>(connection.profile);
   const selects = (port.flags & PORT_SELECTS_BUFFERS) != 0;
-  const depth: u32 = selects ? 1 : profile.receiveDepth;
+  const depth: u32 = selects ? 1 : depthOf(profile, connection);
   while (connection.receives < depth) {
     if (!submissionRoom(worker, 1)) return false;
     let buffer = NOTHING;

@@ -84,7 +84,10 @@ export interface Limits {
    * one. `'scarce'`: when few receive buffers are left. Default `'never'`.
    */
   readonly probes?: 'never' | 'scarce' | 'always';
-  /** What a connection that does not say keeps pending. Default 1. */
+  /**
+   * Most receives pending on a connection that does not say how many: one, and
+   * the others while receives come back full. Default 1.
+   */
   readonly defaultReceiveDepth?: number;
 }
 

@@ -74,7 +74,8 @@ export function profileValues(
         : 0) |
       (booleanOption('receiveWhileBlocked', options.receiveWhileBlocked, receiveWhileBlocked)
         ? 0
-        : layout.PROFILE_HOLD_WHEN_BLOCKED),
+        : layout.PROFILE_HOLD_WHEN_BLOCKED) |
+      (options.receiveDepth === undefined ? layout.PROFILE_ADAPTIVE_DEPTH : 0),
     receiveDepth: Math.min(
       integerOption(
         'receiveDepth',

@@ -41,7 +41,10 @@ export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Messag
   /** Default `raw()`: whatever arrives is a message. */
   readonly framing?: Framing;
   readonly codec?: Codec<Message>;
-  /** Receives kept pending (R9); the backend's limit caps it. Default 1, on `iocp` 2. */
+  /**
+   * Receives kept pending (R9); the backend's limit caps it. Default 1; on
+   * `iocp` 2, the second one while receives come back full.
+   */
   readonly receiveDepth?: number;
   /** Sends in flight (R21); the backend's limit caps it. Default 1, or the backend's limit where it keeps order. */
   readonly sendDepth?: number;

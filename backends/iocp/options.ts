@@ -4,8 +4,9 @@ export interface IocpOptions {
   /** AcceptEx calls kept pending on each listener, 1 to 256. Default 16. */
   readonly acceptDepth?: number;
   /**
-   * Receives kept pending on a connection that does not say how many, 1 to 64.
-   * Default 2: while one is handled the system fills the other.
+   * Most receives pending on a connection that does not say how many, 1 to 64:
+   * one, and the others while receives come back full. Default 2: while one is
+   * handled the system fills the other.
    */
   readonly receiveDepth?: number;
   /**

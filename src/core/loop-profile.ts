@@ -20,6 +20,8 @@ export interface LoopProfileOptions {
   readonly allowHalfOpen?: boolean;
   /** Receives pending on one connection, at most the loop's `receiveDepth`, which is the default. */
   readonly receiveDepth?: number;
+  /** Keep one receive pending, and `receiveDepth` only while they come back full. Default false. */
+  readonly adaptiveDepth?: boolean;
   /** Sends pending on one connection, at most the loop's `sendDepth`, which is the default. */
   readonly sendDepth?: number;
   /** Bytes lent to one receive. Default: a whole receive buffer. */
@@ -73,7 +75,8 @@ export function writeLoopProfile(
         flag(options.writeOrder ?? true, layout.PROFILE_WRITE_ORDER) |
         flag(options.eagerRead ?? true, layout.PROFILE_EAGER_READ) |
         flag(options.allowHalfOpen ?? false, layout.PROFILE_ALLOW_HALF_OPEN) |
-        flag(!(options.receiveWhileBlocked ?? true), layout.PROFILE_HOLD_WHEN_BLOCKED),
+        flag(!(options.receiveWhileBlocked ?? true), layout.PROFILE_HOLD_WHEN_BLOCKED) |
+        flag(options.adaptiveDepth ?? false, layout.PROFILE_ADAPTIVE_DEPTH),
     ],
     [record.receiveDepth, integer('receiveDepth', limits.receiveDepth, 1, limits.receiveDepth)],
     [record.sendDepth, integer('sendDepth', limits.sendDepth, 1, limits.sendDepth)],

@@ -36,6 +36,7 @@ const setups = fc.record({
   selectsBuffers: fc.boolean(),
   probes: fc.constantFrom('never', 'never', 'scarce', 'always'),
   receiveDepth: fc.constantFrom(1, 2, 3, 8),
+  adaptiveDepth: fc.boolean(),
   sendDepth: fc.constantFrom(1, 1, 2, 4),
   readOrder: fc.boolean(),
   writeOrder: fc.boolean(),

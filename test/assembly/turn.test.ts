@@ -357,6 +357,25 @@ forEachVariant((name, makeCore) => {
     finish(it);
   });
 
+  scene('an adaptive depth is one, and more while receives come back full', () => {
+    const it = open(makeCore, { receiveDepth: 3, receiveBufferBytes: 16 }, { adaptiveDepth: true });
+    const pending = () =>
+      [...it.host.backend.held.values()].filter(({ kind }) => kind === LoopOperation.receive)
+        .length;
+    assert.is(pending(), 1);
+    feed(it, 'short\n');
+    show(it);
+    assert.is(pending(), 1);
+    feed(it, 'exactly sixteen\n');
+    show(it);
+    assert.is(pending(), 3);
+    for (let i = 0; i < 3; i++) feed(it, 'short\n');
+    show(it);
+    assert.is(pending(), 1);
+    assert.is(it.model.messages, 5);
+    finish(it);
+  });
+
   scene(
     'buffers lent to silent peers do not starve those that speak, where probes can be had',
     () => {

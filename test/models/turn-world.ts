@@ -16,6 +16,7 @@ export interface WorldSetup {
   readonly selectsBuffers: boolean;
   readonly probes: 'never' | 'scarce' | 'always';
   readonly receiveDepth: number;
+  readonly adaptiveDepth?: boolean;
   readonly sendDepth: number;
   readonly readOrder: boolean;
   readonly writeOrder: boolean;
@@ -77,6 +78,7 @@ export class World {
       readOrder: setup.readOrder,
       writeOrder: setup.writeOrder,
       eagerRead: setup.eagerRead,
+      adaptiveDepth: setup.adaptiveDepth ?? false,
       allowHalfOpen: setup.allowHalfOpen,
       receiveWhileBlocked: setup.receiveWhileBlocked,
       highWaterMarkBytes: setup.highWaterMarkBytes,
