@@ -51,6 +51,7 @@ export function datagramRoom(workerPointer: usize, slot: i32, length: u32): i32 
   chunk.end = chunk.submitted + bytes;
   chunk.limit = chunk.end;
   chunk.pending = 0;
+  chunk.first = 0;
   if (connection.queueTail != 0) changetype<SendChunk>(connection.queueTail).next = block;
   else connection.queueHead = block;
   connection.queueTail = block;

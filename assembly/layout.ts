@@ -380,7 +380,8 @@ export class SendChunk {
   limit: usize;
   /** Operations in flight on this chunk. */
   pending: u32;
-  reserved0: u32;
+  /** 1: the queue was empty when it was made. */
+  first: u32;
   reserved1: u32;
   reserved2: u32;
 }

@@ -64,7 +64,9 @@ export function queueRoom(port: Port, connection: Connection, bytes: u32): usize
   // Where memory is short, a block without room for more will do.
   if (block == 0 && needed < wanted) block = arenaAlloc(port.arena, needed);
   if (block == 0) return 0;
-  if (connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;
+  const first = connection.queueTail == 0;
+  // One was not enough for this burst: the next begins with a larger one.
+  if (!first && connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;
   const chunk = changetype<SendChunk>(block);
   const at = block + SEND_CHUNK_HEADER;
   chunk.next = 0;
@@ -72,8 +74,9 @@ export function queueRoom(port: Port, connection: Connection, bytes: u32): usize
   chunk.end = at + bytes;
   chunk.limit = block + arenaBlockBytes(port.arena, block);
   chunk.pending = 0;
-  if (connection.queueTail != 0) tail.next = block;
-  else connection.queueHead = block;
+  chunk.first = first ? 1 : 0;
+  if (first) connection.queueHead = block;
+  else tail.next = block;
   connection.queueTail = block;
   if (connection.queueSubmit == 0) connection.queueSubmit = block;
   connection.queuedBytes += bytes;
@@ -316,14 +319,20 @@ export function freeSentChunks(port: Port, connection: Connection): void {
     if (chunk.pending != 0 || chunk.submitted != chunk.end) return;
     connection.queueHead = chunk.next;
     if (connection.queueSubmit == head) connection.queueSubmit = chunk.next;
-    if (connection.queueTail == head) connection.queueTail = 0;
+    if (connection.queueTail == head) {
+      connection.queueTail = 0;
+      shrinkChunks(connection, chunk);
+    }
     arenaFree(port.arena, head);
   }
-  // Every chunk made it one larger: a burst that needed two keeps its size, one less lets it shrink.
-  connection.chunkLog2 = max(
-    changetype<Profile>(connection.profile).chunkLog2,
-    connection.chunkLog2 - 1,
-  );
+}
+
+/** A burst that left most of its only chunk empty makes the next one begin with a smaller one. */
+function shrinkChunks(connection: Connection, chunk: SendChunk): void {
+  const start = changetype<usize>(chunk) + SEND_CHUNK_HEADER;
+  const isRoomy = (chunk.end - start) << 2 < chunk.limit - start;
+  const least = changetype<Profile>(connection.profile).chunkLog2;
+  if (chunk.first && isRoomy && connection.chunkLog2 > least) connection.chunkLog2--;
 }
 
 /** Frees the whole queue; no operation may be in flight on it. */

@@ -19,7 +19,7 @@ import { World, type WorldSetup } from '../models/turn-world.ts';
 import { createCore } from '../support/primitives.ts';
 import { forEachVariant } from '../support/variants.ts';
 
-const RECORDED = 'f4fe5e4f06b554674f1b13cbb329fd261506b48ca1591a24f2dbc9a3f59cf9eb';
+const RECORDED = '7a59826f0cbea4eacead33d5534619b94929e88f75cd3332a5c4bc32927780c5';
 
 const OVERSIZE = { maxFrameBytes: 60, onOversize: 'discard' } as const;
 const FRAMINGS: readonly Framing[] = [
