@@ -122,6 +122,7 @@ export const WSAECONNRESET = 10054;
 export const WSAENOBUFS = 10055;
 export const WSAENOTCONN = 10057;
 export const WSAENETRESET = 10052;
+export const WSAECONNREFUSED = 10061;
 export const WSAEINVAL = 10022;
 /** `CancelIoEx` found nothing: the packet is under way already. */
 export const ERROR_NOT_FOUND = 1168;

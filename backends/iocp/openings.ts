@@ -152,25 +152,46 @@ export class Openings {
     const connecting = this.#connecting.get(slot);
     if (connecting?.entry === undefined) return false;
     this.#connecting.delete(slot);
-    const { memory, sockets, host, system } = this.#context;
+    const { memory, sockets, host } = this.#context;
     const { entry } = connecting;
-    const status = memory.statusOf(this.#transfers.recordOf(slot));
-    if (status !== 0) {
+    const code = this.#outcome(entry, memory.statusOf(this.#transfers.recordOf(slot)));
+    if (code !== 0) {
       connecting.entry = undefined;
-      connecting.code = winsockOfStatus(status);
+      connecting.code = code;
       this.#drop(entry);
       this.#next(connecting);
       return true;
     }
     this.#end(connecting);
-    // Without it shutdown, getsockname and getpeername fail.
     const { socket } = entry;
-    system.win32.setsockopt(socket, c.SOL_SOCKET, c.SO_UPDATE_CONNECT_CONTEXT, null, 0);
     // Not before: a ConnectEx done at once would have no packet either.
     this.#context.skipPackets(entry);
     sockets.configure(socket, connecting.options);
     host.complete(connecting.token, entry.handle);
     return true;
+  }
+
+  /** The Winsock error of a ConnectEx whose packet was dequeued, 0 if it is connected. */
+  #outcome(entry: Entry, status: number): number {
+    if (status !== 0) return winsockOfStatus(status);
+    const { sockets, system } = this.#context;
+    const { socket } = entry;
+    // Without it shutdown, getsockname and getpeername fail.
+    const failed = system.win32.setsockopt(
+      socket,
+      c.SOL_SOCKET,
+      c.SO_UPDATE_CONNECT_CONTEXT,
+      null,
+      0,
+    );
+    if (failed !== 0) return system.win32.WSAGetLastError();
+    entry.remote = sockets.remoteAddress(socket);
+    const local = sockets.localAddress(socket);
+    // TCP lets a socket connect to itself, when the port that it was given is the one it asks
+    // for: nobody listens there.
+    const { remote } = entry;
+    if (local === undefined || remote === undefined) return 0;
+    return local.port === remote.port && local.address === remote.address ? c.WSAECONNREFUSED : 0;
   }
 
   /** Tries the next address, or reports what the last one said. */

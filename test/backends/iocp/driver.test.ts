@@ -3,7 +3,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ERROR_CANCELED, ERROR_NOT_SUPPORTED } from '#generated/layout';
+import { ERROR_CANCELED, ERROR_NOT_SUPPORTED, ERROR_REFUSED } from '#generated/layout';
 import { type IocpOptions, iocp } from '../../../backends/iocp/index.ts';
 import { type Operation, Rig, type RigOptions } from '../../support/backend-host.ts';
 import { openPair, Reader } from '../../support/streams.ts';
@@ -196,6 +196,16 @@ add('addresses of an accepted connection are those of its peer', async (rig) => 
     assert.equal(rig.driver.localAddress(server)?.port, rig.driver.remoteAddress(client)?.port);
     assert.is(rig.driver.remoteAddress(server)?.address, host);
     assert.is(rig.driver.localAddress(server)?.address, host);
+  }
+});
+
+add('a connect to a port that was just freed never ends at itself', async (rig) => {
+  for (let round = 0; round < 300; round++) {
+    const listener = (await rig.listen(LOOPBACK).final).result;
+    const port = rig.driver.localAddress(listener)?.port as number;
+    await rig.close(listener).final;
+    const tries = Array.from({ length: 4 }, () => rig.connect({ host: '127.0.0.1', port }));
+    for (const { final } of tries) assert.is((await final).result, ERROR_REFUSED);
   }
 });
 
