@@ -1,6 +1,6 @@
 /** The backend `iocp` at work: one completion port and the sockets on it. */
 import process from 'node:process';
-import { clearTimeout, setTimeout } from 'node:timers';
+import { setTimeout } from 'node:timers';
 import * as layout from '#generated/layout';
 import { OverlappedError } from '../../src/errors.ts';
 import type {
@@ -15,6 +15,7 @@ import type {
   SocketAddress,
   StreamOptions,
 } from '../backend.ts';
+import { now, setTimer } from '../clock.ts';
 import { AcceptTable } from './accepts.ts';
 import * as c from './constants.ts';
 import { Context, type Entry, NO_TOKEN } from './context.ts';
@@ -350,15 +351,8 @@ export class IocpDriver implements Driver {
 
   // ------------------------------------------------------------ time, end
 
-  now(): number {
-    return performance.now();
-  }
-
-  setTimer(delayMs: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
-    return () => clearTimeout(timer);
-  }
+  readonly now = now;
+  readonly setTimer = setTimer;
 
   counters(): BackendCounters {
     const { counts, handles, sockets } = this.#context;

@@ -2,7 +2,7 @@
  * What the backends on a host's own socket objects have in common: everything
  * that looks a handle up, and the end of it all.
  */
-import { clearTimeout, setTimeout } from 'node:timers';
+import { setTimeout } from 'node:timers';
 import { ERROR_CLOSED, ERROR_INVALID_OPTION } from '#generated/layout';
 import type {
   BackendCounters,
@@ -11,6 +11,7 @@ import type {
   SocketAddress,
   StreamOptions,
 } from '../backend.ts';
+import { now, setTimer } from '../clock.ts';
 import { isValidEndpoint } from './endpoint.ts';
 import { systemErrno } from './failure.ts';
 import type { HandleTable } from './handles.ts';
@@ -103,15 +104,8 @@ export abstract class SocketDriver<Context extends DriverContext> {
     return systemErrno.nameOf(systemError);
   }
 
-  now(): number {
-    return performance.now();
-  }
-
-  setTimer(delayMs: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
-    return () => clearTimeout(timer);
-  }
+  readonly now = now;
+  readonly setTimer = setTimer;
 
   counters(): BackendCounters {
     return this.context.counters();
