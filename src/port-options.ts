@@ -11,7 +11,7 @@ export interface PortOptions {
   readonly maxConnections?: number;
   /** Bytes in each receive buffer (R9). Default 65,536. */
   readonly receiveBufferBytes?: number;
-  /** Most receive buffers (R9). Default 1,024, or as many as the receives that can be pending on 64 connections. */
+  /** Most receive buffers (R9), of all connections: where each receive lends one, `receiveDepth` times the connections. Default 1,024. */
   readonly receiveBuffers?: number;
   /** Bytes for send queues and frames that span buffers, a power of two. Default 128 MiB. */
   readonly arenaBytes?: number;

@@ -162,6 +162,9 @@ export class Port {
       get completions() {
         return (late.regions as Regions).completions;
       },
+      get port() {
+        return (late.regions as Regions).port;
+      },
     };
     const driver = await selection.create(host, selection.options);
     const regions = placeRegions(core, sizes, driver.limits);

@@ -13,7 +13,7 @@ const NAMES: readonly BackendName[] = [...AUTOMATIC, 'sim'];
 
 const LOADERS: Readonly<Record<BackendName, (() => Promise<unknown>) | undefined>> = {
   iocp: () => import('../backends/iocp/index.ts'),
-  uring: undefined,
+  uring: () => import('../backends/uring/index.ts'),
   bun: () => import('../backends/bun/index.ts'),
   net: () => import('../backends/net/index.ts'),
   sim: () => import('../backends/sim/index.ts'),

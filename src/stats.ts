@@ -18,6 +18,7 @@ export interface PortStatistics {
   readonly connections: number;
   /** Operations that the backend has not completed. */
   readonly operationsInFlight: number;
+  /** Receive buffers with bytes in them, or lent to a receive; not those that the system holds ready for any. */
   readonly buffersInUse: number;
   readonly arenaBytesUsed: number;
   readonly accepted: number;
@@ -64,13 +65,14 @@ export function portStatistics(
   errors: ReadonlyMap<string, number>,
   backend: BackendCounters,
 ): PortStatistics {
-  const { exports, f64 } = core;
+  const { exports, f64, u32 } = core;
+  const provided = u32[(regions.port + layout.Port.provided) >>> 2] as number;
   const count = (field: number) => f64[(regions.port + field) >>> 3] as number;
   const fields = layout.Port;
   return {
     connections: exports.poolInUse(regions.connections),
     operationsInFlight: exports.poolInUse(regions.operations),
-    buffersInUse: exports.poolInUse(regions.buffers),
+    buffersInUse: exports.poolInUse(regions.buffers) - provided,
     arenaBytesUsed: exports.arenaUsed(regions.arena),
     accepted: count(fields.accepted),
     connected: count(fields.connected),

@@ -16,6 +16,11 @@ const lockOption: Option<string> = {
   parse: (value) => (/^(?:socket|all|stripes:[1-9]\d{0,5})$/.test(value) ? value : undefined),
 };
 
+/** What the default sizes of a port make. */
+const RECEIVE_BYTES = 2 ** 26;
+const RECEIVE_BUFFERS_LEAST = 64;
+const RECEIVE_BUFFERS_MOST = 16_384;
+
 const options = {
   backend: choice(BACKENDS, 'what does the I/O', 'auto'),
   host: text('ADDRESS', 'address to listen on', '127.0.0.1'),
@@ -80,6 +85,7 @@ export const echo = command({
         framing: values.fragments > 1 ? wholeFrames(framing) : framing,
         receiveDepth: values.reads,
         receiveBufferBytes: values['buffer-size'],
+        receiveBuffers: receiveBuffers(values['buffer-size']),
         readOrder: values['read-order'],
         writeOrder: values['write-order'],
         eagerRead: values['eager-read'],
@@ -122,6 +128,12 @@ export const echo = command({
 
 function refuse(wanted: boolean, what: string, needs: string): void {
   if (wanted) throw notSupported(`${what} needs ${needs}, which this version does not have`);
+}
+
+/** Small buffers are lent by the dozen: there are as many bytes of them as of large ones, within reason. */
+function receiveBuffers(bytes: number): number {
+  const count = Math.floor(RECEIVE_BYTES / bytes);
+  return Math.min(Math.max(count, RECEIVE_BUFFERS_LEAST), RECEIVE_BUFFERS_MOST);
 }
 
 function limited(framing: Framing, maxFrameBytes: number): Framing {

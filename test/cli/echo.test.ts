@@ -172,7 +172,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       stdout,
       new RegExp(`ended by +${signal}\n +connections +20\n +messages +[\\d,]+\n`),
     );
-    assert.match(stdout, /backend +net: /);
+    assert.match(stdout, /backend +\w+: /);
     assert.is((await load.ended).exit, 1);
   });
 }
@@ -185,11 +185,12 @@ test('the named event ends it', async () => {
   assert.is(second.exit, 1);
   assertHeld(await runHarness(server.port, LOAD));
   const shutdown = await runCli(['shutdown', '--event', event, '--json']);
-  assert.equal(shutdown.json, { event, signaled: true });
+  assert.equal(shutdown.json, { event, signaled: true, kind: 'Unix socket' });
   assert.is(shutdown.exit, 0);
   const { exit, json } = await server.ended;
   assert.is(exit, 0);
   assert.is(json?.ended, `event ${event}`);
+  assert.equal(json?.event, { kind: 'Unix socket' });
   assert.is(json?.messages, MESSAGES);
   assert.is((await runCli(['shutdown', '--event', event])).exit, 1);
 });

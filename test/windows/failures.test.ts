@@ -268,4 +268,26 @@ test('receives and sends that fail at once end their connection with the error',
   }
 });
 
+test('a datagram socket whose receives fail reports it, and can be closed', async () => {
+  let isFailing = true;
+  const saboteur = new Saboteur('WSARecvFrom', FAILED, 10055, () => isFailing);
+  const port = await openPort({ backend: saboteur.selection });
+  const codes: string[] = [];
+  const messages: string[] = [];
+  const socket = await datagram({
+    on: port,
+    ...LOOPBACK,
+    message: (_socket, bytes) => void messages.push(new TextDecoder().decode(bytes)),
+    error: (_socket, { code }) => void codes.push(code),
+  });
+  for (let i = 0; i < 300 && codes.length === 0; i++) await sleep(10);
+  assert.is(codes[0], 'NO_BUFFERS');
+  isFailing = false;
+  const { port: number } = socket.address;
+  socket.send(new TextEncoder().encode('to itself'), { host: '127.0.0.1', port: number });
+  for (let i = 0; i < 300 && messages.length === 0; i++) await sleep(10);
+  assert.equal(messages, ['to itself']);
+  await endAll(port);
+});
+
 test.run();

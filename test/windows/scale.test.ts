@@ -1,4 +1,5 @@
 /** Many connections at once, by the default options: all are served, and nothing is left of them. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { iocp } from '../../backends/iocp/index.ts';
@@ -19,7 +20,7 @@ function openOf({ socketsOpen, handlesOpen, acceptsPending }: Readonly<Record<st
 }
 
 /** Reaches its promise after `count` calls. */
-function countdown(count: number): Deferred & { down(): void } {
+function countdown(count: number): Deferred<void> & { down(): void } {
   const all = deferred();
   let left = count;
   const down = () => {
@@ -76,7 +77,7 @@ for (const side of ['the clients', 'the server'] as const) {
 
 test('20 receives pending on each of 50 connections', async () => {
   const [connections, depth, messages] = [50, 20, 200];
-  const port = await openPort({ backend: iocp(), receiveBufferBytes: 1024 });
+  const port = await openPort({ backend: iocp(), receiveBufferBytes: 1024, receiveBuffers: 4096 });
   const framing = lengthField({ size: 2 });
   const server = await listen({
     on: port,
@@ -105,6 +106,7 @@ test('20 receives pending on each of 50 connections', async () => {
       });
     }),
   );
+  for (let tries = 0; server.connections < connections && tries < 500; tries++) await sleep(10);
   // Each of them has its buffer: none is a probe, none waits for another.
   assert.is(port.statistics().buffersInUse, 2 * connections * depth);
   for (const client of clients) {
