@@ -62,3 +62,4 @@ export {
 export { complete, finish, turn } from './turn';
 export { iocpDirect, iocpPrepare, iocpReap, iocpReturned, iocpSlot } from './native/iocp';
 export { sockaddrRead, sockaddrWrite } from './native/sockaddr';
+export { uringFlush, uringPrepare, uringReap, uringSqe } from './native/uring';

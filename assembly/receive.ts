@@ -58,7 +58,10 @@ export function decoderOf(connection: Connection): Decoder {
 
 /** Takes a receive buffer on behalf of a backend. Its slot, or ERROR_NO_BUFFERS. */
 export function bufferTake(workerPointer: usize): i32 {
-  const port = portOf(changetype<Worker>(workerPointer));
+  return bufferLend(portOf(changetype<Worker>(workerPointer)));
+}
+
+export function bufferLend(port: Port): i32 {
   const slot = poolAcquire(port.buffers);
   if (slot >= 0) bufferLink(port, slot).lent = 1;
   return slot;
@@ -230,7 +233,8 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
     const probes = !selects && mustProbe(port, connection);
     if (selects) {
       // Arming with no buffer free would fail at once, again and again.
-      if (poolInUse(port.buffers) >= changetype<Pool>(port.buffers).capacity) return false;
+      const taken = poolInUse(port.buffers) - port.provided;
+      if (taken >= changetype<Pool>(port.buffers).capacity) return false;
     } else if (probes) {
       if (connection.receives > 0) return true;
     } else {

@@ -137,6 +137,11 @@ export interface BackendHost {
    * native code that reports a batch at once. It then calls `ready`.
    */
   readonly completions: number;
+  /**
+   * The same: address of the Port record, for native code that takes receive
+   * buffers from its pool.
+   */
+  readonly port: number;
 }
 
 /** What `dispose` could not take back: all zero after an orderly end. */

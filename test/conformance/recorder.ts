@@ -90,6 +90,9 @@ class Recorder {
       get completions() {
         return native();
       },
+      get port() {
+        return host.port;
+      },
       core: host.core,
       sizes: host.sizes,
       bufferBytes: host.bufferBytes,
@@ -97,6 +100,8 @@ class Recorder {
       bufferOffset: (slot) => host.bufferOffset(slot),
       returnBuffer: (slot) => host.returnBuffer(slot),
       complete: (token, result, flags = 0, buffer = layout.NOTHING, systemError = 0) => {
+        // In the order in which the backend reported them.
+        this.#takeNative();
         this.#complete(token, result, flags, buffer, systemError);
         host.complete(token, result, flags, buffer, systemError);
       },

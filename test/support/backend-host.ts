@@ -5,13 +5,19 @@
  * land in the backend.
  */
 import {
+  BUFFER_LINK_BYTES,
   COMPLETION_BUFFER,
   COMPLETION_BYTES,
   COMPLETION_MORE,
   Completion,
   NOTHING,
   OPERATION_BYTES,
+  PORT_BYTES,
+  Pool,
+  Port,
   QUEUE_BYTES,
+  WORKER_BYTES,
+  Worker,
 } from '#generated/layout';
 import type {
   BackendHost,
@@ -130,21 +136,31 @@ class TestHost implements BackendHost {
   readonly operations: number;
   readonly operationCapacity = OPERATIONS;
   readonly completions: number;
+  readonly port: number;
   readonly #out: number;
   readonly #rig: Rig;
-  readonly #base: number;
-  readonly #free: number[] = [];
-  readonly #count: number;
+  readonly #worker: number;
+  readonly #buffers: number;
 
   constructor(rig: Rig, options: RigOptions) {
     const { buffers = 32, bufferBytes = 4096, shared = false, memoryBytes = 64 << 20 } = options;
     this.#rig = rig;
     this.core = Core.create({ shared, memoryBytes });
     this.bufferBytes = bufferBytes;
-    this.#count = buffers;
-    this.#base = this.core.reserve(buffers * bufferBytes);
-    for (let slot = buffers - 1; slot >= 0; slot--) this.#free.push(slot);
     const { core } = this;
+    const put = (record: number, field: number, value: number) => {
+      core.u32[(record + field) >>> 2] = value;
+    };
+    const links = core.reserve(core.exports.poolLinksBytes(buffers));
+    this.#buffers = core.reserve(Pool.$size);
+    const slots = core.reserve(buffers * bufferBytes);
+    core.exports.poolInit(this.#buffers, links, slots, bufferBytes, buffers);
+    this.port = core.reserve(PORT_BYTES);
+    put(this.port, Port.buffers, this.#buffers);
+    put(this.port, Port.bufferLinks, core.reserve(buffers * BUFFER_LINK_BYTES));
+    put(this.port, Port.bufferBytes, bufferBytes);
+    this.#worker = core.reserve(WORKER_BYTES);
+    put(this.#worker, Worker.port, this.port);
     this.operations = core.reserve(OPERATIONS * OPERATION_BYTES);
     this.completions = core.reserve(QUEUE_BYTES);
     core.exports.queueInit(
@@ -160,7 +176,7 @@ class TestHost implements BackendHost {
     const { core } = this;
     const { token, result, flags, buffer, systemError } = Completion;
     while (core.exports.queuePop(this.completions, this.#out) === 1) {
-      this.complete(
+      this.#rig.record(
         core.f64[(this.#out + token) >>> 3] as number,
         core.i32[(this.#out + result) >>> 2] as number,
         core.u32[(this.#out + flags) >>> 2] as number,
@@ -171,25 +187,29 @@ class TestHost implements BackendHost {
   }
 
   get buffersInUse(): number {
-    return this.#count - this.#free.length;
+    return this.core.exports.poolInUse(this.#buffers);
   }
 
   complete(token: number, result: number, flags = 0, buffer = NOTHING, systemError = 0): void {
+    // In the order in which the backend reported them.
+    this.takeNative();
     this.#rig.record(token, result, flags, buffer, systemError);
   }
 
   takeBuffer(): number {
-    return this.#free.pop() ?? NOTHING;
+    return this.core.exports.bufferTake(this.#worker);
   }
 
   bufferOffset(slot: number): number {
-    return this.#base + slot * this.bufferBytes;
+    return this.core.exports.poolAddress(this.#buffers, slot) >>> 0;
   }
 
   returnBuffer(slot: number): void {
-    if (this.#free.includes(slot)) this.#rig.violations.push(`buffer ${slot} returned twice`);
-    this.core.u8.fill(0xdb, this.bufferOffset(slot), this.bufferOffset(slot) + this.bufferBytes);
-    this.#free.push(slot);
+    const start = this.bufferOffset(slot);
+    this.core.u8.fill(0xdb, start, start + this.bufferBytes);
+    if (this.core.exports.bufferReturn(this.#worker, slot) < 0) {
+      this.#rig.violations.push(`buffer ${slot} returned twice`);
+    }
   }
 }
 

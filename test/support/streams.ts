@@ -57,9 +57,10 @@ export class Reader {
 
 /** Sends all of `bytes`, whatever the backend takes at a time. */
 export async function sendAll(rig: Rig, handle: number, bytes: Uint8Array): Promise<number> {
+  const most = rig.driver.limits.maxTransferBytes;
   let sent = 0;
   while (sent < bytes.length) {
-    const { result } = await rig.send(handle, bytes.subarray(sent)).final;
+    const { result } = await rig.send(handle, bytes.subarray(sent, sent + most)).final;
     if (result <= 0) return result;
     sent += result;
   }

@@ -35,6 +35,7 @@ export class Port {
       operations: 0,
       operationCapacity: 0,
       completions: 0,
+      port: 0,
       bufferBytes: BUFFER_BYTES,
       complete: (token, result, flags = 0, buffer = -100, systemError = 0) => {
         const completed = { token, result, flags, buffer, systemError };
