@@ -6,6 +6,7 @@ import {
   Connection,
   ERROR_CLOSED,
   ERROR_NO_BUFFERS,
+  NOTHING,
   OPERATION_RECEIVE_FROM,
   OPERATION_SEND_TO,
   Operation,
@@ -52,6 +53,7 @@ export function datagramRoom(workerPointer: usize, slot: i32, length: u32): i32 
   chunk.limit = chunk.end;
   chunk.pending = 0;
   chunk.first = 0;
+  chunk.buffer = NOTHING;
   if (connection.queueTail != 0) changetype<SendChunk>(connection.queueTail).next = block;
   else connection.queueHead = block;
   connection.queueTail = block;

@@ -366,10 +366,17 @@ export class BufferLink {
   end: u32;
   /** 1 while a backend that selects buffers has it. */
   lent: u32;
+  /** 1 while it holds received bytes that are not handled yet. */
+  holds: u32;
+  /** Sends out of it that are queued or in flight. */
+  references: u32;
 }
-export const BUFFER_LINK_BYTES: u32 = 16;
+export const BUFFER_LINK_BYTES: u32 = 24;
 
-/** Bytes waiting to be sent, or being sent: a block of the arena with this header. */
+/**
+ * Bytes waiting to be sent, or being sent: a block of the arena with this
+ * header, which the bytes follow, unless they are those of a receive buffer.
+ */
 @unmanaged
 export class SendChunk {
   next: usize;
@@ -382,7 +389,8 @@ export class SendChunk {
   pending: u32;
   /** 1: the queue was empty when it was made. */
   first: u32;
-  reserved1: u32;
+  /** Slot of the receive buffer that its bytes lie in, or NOTHING. */
+  buffer: i32;
   reserved2: u32;
 }
 export const SEND_CHUNK_HEADER: u32 = 32;
@@ -446,6 +454,7 @@ export const STATE_CLOSED: u32 = 524288; // the CLOSE event is out; the slot is 
 export const STATE_HELD: u32 = 2097152; // no more bytes are taken from the system; what came is delivered
 export const STATE_PARKED: u32 = 4194304; // accepted beyond its listener's limit: waits, and nobody knows of it
 export const STATE_READABLE: u32 = 8388608; // a probe has completed: the next receive finds something
+export const STATE_FILLED: u32 = 16777216; // the last receive came back full, and nothing was sent since
 export const STATE_TRUNCATABLE: u32 = 1048576; // the stream's end has not been shown to the decoder yet
 
 /** Per-handle data (R19). CONNECTION_DECODER and the two in-order stores follow, then their windows. */
@@ -488,7 +497,8 @@ export class Connection {
   writeSequence: u32;
   /** Listener: connections accepted and not yet closed. */
   accepted: u32;
-  reserved: u32;
+  /** Chunks of its queue that refer to receive buffers. */
+  references: u32;
   /** Token of the listener it came from, or 0. */
   listenerToken: f64;
 }

@@ -36,6 +36,7 @@ import {
   STATE_HELD,
   STATE_PAUSED,
   STATE_FAILED,
+  STATE_FILLED,
   STATE_READABLE,
   STATE_RECEIVE_ENDED,
   STATE_RESET,
@@ -88,6 +89,7 @@ export function appendPending(port: Port, connection: Connection, buffer: i32, b
   link.next = NOTHING;
   link.start = 0;
   link.end = bytes;
+  link.holds = 1;
   if (connection.pendingTail >= 0) bufferLink(port, connection.pendingTail).next = buffer;
   else connection.pendingHead = buffer;
   connection.pendingTail = buffer;
@@ -101,7 +103,22 @@ function takePending(port: Port, connection: Connection): i32 {
 }
 
 export function dropPending(port: Port, connection: Connection): void {
-  while (connection.pendingHead >= 0) poolRelease(port.buffers, takePending(port, connection));
+  while (connection.pendingHead >= 0) releaseBuffer(port, takePending(port, connection));
+}
+
+/** Its bytes are handled: it is free, once nothing is sent out of it any more. */
+export function releaseBuffer(port: Port, slot: i32): void {
+  const link = bufferLink(port, slot);
+  link.holds = 0;
+  if (link.references == 0) poolRelease(port.buffers, slot);
+}
+
+/** A send out of it is done. */
+export function dereferenceBuffer(port: Port, slot: i32): void {
+  const link = bufferLink(port, slot);
+  invariant(link.references > 0);
+  link.references--;
+  if (link.references == 0 && link.holds == 0) poolRelease(port.buffers, slot);
 }
 
 /**
@@ -198,11 +215,12 @@ export function receiveHeld(connection: Connection): bool {
 /**
  * How many receives to keep pending. One is enough for a peer that waits for
  * its answers: the next is posted behind them, and often finds its bytes there
- * already. A peer that fills whole buffers gets as many as there may be.
+ * already. A peer that fills whole buffers and gets no answers gets as many as
+ * there may be.
  */
 function depthOf(profile: Profile, connection: Connection): u32 {
   const adaptive = (profile.flags & PROFILE_ADAPTIVE_DEPTH) != 0;
-  return adaptive && (connection.state & STATE_READABLE) == 0 ? 1 : profile.receiveDepth;
+  return adaptive && (connection.state & STATE_FILLED) == 0 ? 1 : profile.receiveDepth;
 }
 
 /**

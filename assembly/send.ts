@@ -6,7 +6,7 @@ import { arenaAlloc, arenaBlockBytes, arenaFree } from './arena';
 import { copyBytes } from './copy';
 import { invariant } from './debug';
 import { encodedBytes, writeFrame } from './frame/encode';
-import { plainMessageMax, writeLengthField } from './frame/length-field';
+import { lengthFieldIs, plainMessageMax, writeLengthField } from './frame/length-field';
 import {
   Connection,
   ERROR_CLOSED,
@@ -14,8 +14,10 @@ import {
   FRAMING_LENGTH_FIELD,
   FRAMING_RAW,
   Framing,
+  NOTHING,
   OPERATION_SEND,
   Operation,
+  Pool,
   Port,
   Profile,
   REPLY_BYTES,
@@ -25,6 +27,7 @@ import {
   STATE_CLOSE_SUBMITTED,
   STATE_CLOSED,
   STATE_ENDING,
+  STATE_FILLED,
   STATE_OPEN,
   STATE_RESET,
   SendChunk,
@@ -39,6 +42,13 @@ import {
   submissionRoom,
   submit,
 } from './operation';
+import { poolAddress, poolInUse } from './pool';
+import { bufferLink, dereferenceBuffer } from './receive';
+
+/** A shorter message is copied: a block of its own and a buffer held back cost more. */
+const REFERENCE_BYTES_LEAST: u32 = 2048;
+/** A peer that does not read its replies holds no more receive buffers than these. */
+const REFERENCES_MAX: u32 = 4;
 
 /** Chunks grow with a burst up to this size; larger ones are made for a message that needs it. */
 const CHUNK_MAX_LOG2: u32 = 17;
@@ -75,12 +85,17 @@ export function queueRoom(port: Port, connection: Connection, bytes: u32): usize
   chunk.limit = block + arenaBlockBytes(port.arena, block);
   chunk.pending = 0;
   chunk.first = first ? 1 : 0;
-  if (first) connection.queueHead = block;
-  else tail.next = block;
+  chunk.buffer = NOTHING;
+  linkChunk(connection, block, bytes);
+  return at;
+}
+
+function linkChunk(connection: Connection, block: usize, bytes: u32): void {
+  if (connection.queueTail == 0) connection.queueHead = block;
+  else changetype<SendChunk>(connection.queueTail).next = block;
   connection.queueTail = block;
   if (connection.queueSubmit == 0) connection.queueSubmit = block;
   connection.queuedBytes += bytes;
-  return at;
 }
 
 /** After bytes were queued: 1 if more is welcome, 0 if the caller should wait for DRAIN. */
@@ -122,6 +137,55 @@ function append(
   return bytes;
 }
 
+/**
+ * Queues a received message as the frame that it came in, where it lies: an
+ * echo, or what is passed on, is not copied. Its buffer stays until it is sent.
+ * @returns false if it does not lie in a receive buffer behind the very header
+ *          that it would get, or buffers are few
+ */
+function refer(
+  port: Port,
+  connection: Connection,
+  framing: Framing,
+  payload: usize,
+  length: u32,
+): bool {
+  const header = framing.strip;
+  const pool = changetype<Pool>(port.buffers);
+  const frame = payload - header;
+  if (payload < header || frame < pool.slots) return false;
+  const slot = <i32>((frame - pool.slots) / pool.stride);
+  if (<u32>slot >= pool.capacity) return false;
+  const link = bufferLink(port, slot);
+  const bytes = header + length;
+  const place = frame - poolAddress(port.buffers, slot);
+  if (link.holds == 0 || place + bytes > link.end) return false;
+  if (!lengthFieldIs(framing, bytes, frame)) return false;
+  const tail = changetype<SendChunk>(connection.queueTail);
+  if (connection.queueTail != 0 && tail.buffer == slot && tail.end == frame) {
+    tail.end += bytes;
+    tail.limit = tail.end;
+    connection.queuedBytes += bytes;
+    return true;
+  }
+  if (connection.references >= REFERENCES_MAX) return false;
+  if (poolInUse(port.buffers) > pool.capacity >> 1) return false;
+  const block = arenaAlloc(port.arena, SEND_CHUNK_HEADER);
+  if (block == 0) return false;
+  const chunk = changetype<SendChunk>(block);
+  chunk.next = 0;
+  chunk.submitted = frame;
+  chunk.end = frame + bytes;
+  chunk.limit = chunk.end;
+  chunk.pending = 0;
+  chunk.first = 0;
+  chunk.buffer = slot;
+  link.references++;
+  connection.references++;
+  linkChunk(connection, block, bytes);
+  return true;
+}
+
 /** As `append`, for a message that a plain length field carries: see `plainMessageMax`. */
 // @ts-ignore: decorator
 @inline
@@ -137,6 +201,10 @@ function appendPlain(
   const bytes = header + length;
   if (<u64>connection.queuedBytes + <u64>bytes > <u64>profile.maxQueuedBytes) {
     return ERROR_NO_BUFFERS;
+  }
+  if (length >= REFERENCE_BYTES_LEAST && refer(port, connection, framing, payload, length)) {
+    connection.messagesSent += 1;
+    return <i32>bytes;
   }
   const at = queueRoom(port, connection, bytes);
   if (at == 0) return ERROR_NO_BUFFERS;
@@ -202,7 +270,8 @@ export function sendRoomDone(workerPointer: usize, slot: i32, messages: u32): i3
 }
 
 /**
- * Queues the first `count` replies of the worker's list. Stops at the first that
+ * Queues the first `count` replies of the worker's list; large ones may be sent
+ * from where they lie, so nobody changes them any more. Stops at the first that
  * fails and returns its index, or `count` if all were taken; the failure itself
  * is what `send` returns for that reply.
  */
@@ -259,6 +328,7 @@ export function submitSends(worker: Worker, slot: i32, connection: Connection): 
     operation.chunk = connection.queueSubmit;
     chunk.pending++;
     connection.sends++;
+    connection.state &= ~STATE_FILLED;
     submitSend(worker, connection, operationSlot, chunk.submitted, length);
     chunk.submitted += length;
   }
@@ -323,8 +393,16 @@ export function freeSentChunks(port: Port, connection: Connection): void {
       connection.queueTail = 0;
       shrinkChunks(connection, chunk);
     }
-    arenaFree(port.arena, head);
+    freeChunk(port, connection, chunk);
   }
+}
+
+function freeChunk(port: Port, connection: Connection, chunk: SendChunk): void {
+  if (chunk.buffer >= 0) {
+    connection.references--;
+    dereferenceBuffer(port, chunk.buffer);
+  }
+  arenaFree(port.arena, changetype<usize>(chunk));
 }
 
 /** A burst that left most of its only chunk empty makes the next one begin with a smaller one. */
@@ -341,7 +419,7 @@ export function dropQueue(port: Port, connection: Connection): void {
     const chunk = changetype<SendChunk>(connection.queueHead);
     invariant(chunk.pending == 0);
     const next = chunk.next;
-    arenaFree(port.arena, connection.queueHead);
+    freeChunk(port, connection, chunk);
     connection.queueHead = next;
   }
   connection.queueTail = 0;

@@ -64,6 +64,7 @@ import {
   STATE_ENDING,
   STATE_FAILED,
   STATE_FAIL_REPORTED,
+  STATE_FILLED,
   STATE_OPENING,
   STATE_PAUSED,
   STATE_READABLE,
@@ -97,6 +98,7 @@ import {
   decoderOf,
   dropCompletionBuffer,
   receiveHeld,
+  releaseBuffer,
   shownLater,
 } from './receive';
 import { storeGetNext, storeProcessAndGetNext } from './reorder';
@@ -159,7 +161,7 @@ export function finish(workerPointer: usize): i32 {
   worker.releaseHead = NOTHING;
   while (buffer >= 0) {
     const next = bufferLink(port, buffer).next;
-    poolRelease(port.buffers, buffer);
+    releaseBuffer(port, buffer);
     buffer = next;
   }
   decodeReclaim(workerPointer + WORKER_DECODE_CONTEXT);
@@ -430,8 +432,11 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
   const ended = (connection.state & STATE_RECEIVE_ENDED) != 0;
   // Nothing was lent: it tells that the next receive finds something.
   const isProbe = operation.buffer < 0 && result == 0;
-  if (isProbe || (result > 0 && <u32>result == operation.length)) {
-    connection.state |= STATE_READABLE;
+  if (isProbe) connection.state |= STATE_READABLE;
+  else if (result > 0) {
+    // A full one promises more.
+    if (<u32>result == operation.length) connection.state |= STATE_READABLE | STATE_FILLED;
+    else connection.state &= ~STATE_FILLED;
   }
   if (result > 0 && !ended && (connection.state & STATE_DISCARD) == 0) {
     connection.bytesReceived += <f64>result;

@@ -63,9 +63,10 @@ export class MessageBatch<_Message = Uint8Array> {
 
   /**
    * Sends `sizeBytes` bytes of `bytes`, from `offset`, as one message to the
-   * connection of message `index`. The bytes are copied after the handler has
-   * returned, or when many replies have gathered. A reply that cannot be queued
-   * ends its connection with the error.
+   * connection of message `index`. They are taken after the handler has returned,
+   * or when many replies have gathered: do not change them any more. A large
+   * message that goes back as it came is sent from where it lies, others are
+   * copied. A reply that cannot be queued ends its connection with the error.
    */
   reply(index: number, offset: number, sizeBytes: number): void {
     const word = this.#replies + this.#replyCount * REPLY_WORDS;

@@ -178,6 +178,18 @@ export function plainMessageMax(framing: Framing): u32 {
 }
 
 /** Writes the field of the frame of `frame` bytes at `out`. */
+/** Whether the bytes at `at` are the length field, without an offset, of a frame of so many bytes. */
+export function lengthFieldIs(framing: Framing, frame: u32, at: usize): bool {
+  const value = u64(i64(frame) - uncounted(framing));
+  const size = framing.size;
+  const isBig = (framing.flags & FRAMING_BIG_ENDIAN) != 0;
+  for (let index: u32 = 0; index < size; index++) {
+    const shift = (isBig ? size - 1 - index : index) << 3;
+    if (load<u8>(at + index) != u8(value >> shift)) return false;
+  }
+  return true;
+}
+
 export function writeLengthField(framing: Framing, frame: u32, out: usize): void {
   const field = out + framing.offset;
   const value = u64(i64(frame) - uncounted(framing));

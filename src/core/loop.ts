@@ -305,6 +305,31 @@ export class CompletionLoop {
   }
 
   /**
+   * Queues a received message as one to send, on this connection or another.
+   * A large one is not copied where that can be had, but sent from where it
+   * lies: between here and the last event of the round nobody may change it.
+   * @param message `event.bytes()` of this round, whole
+   * @returns as `send`
+   * @throws as `send`
+   */
+  pass(connection: number, message: Uint8Array): boolean {
+    const slot = this.#slot(connection, 'pass');
+    const { exports, u8, i32, u32 } = this.core;
+    if (message.buffer !== u8.buffer) {
+      throw new OverlappedError('INVALID_OPTION', 'only bytes of this core can be passed on');
+    }
+    const { worker, replies } = this.#regions;
+    i32[(replies + layout.Reply.connection) >>> 2] = slot;
+    u32[(replies + layout.Reply.offset) >>> 2] = message.byteOffset;
+    u32[(replies + layout.Reply.length) >>> 2] = message.length;
+    // What is not taken is asked for again, to learn why.
+    if (exports.sendList(worker, 0, 1) === 0) return this.#queue('send', connection, message);
+    const record = this.#record(connection, 'pass');
+    const state = u32[(record + layout.Connection.state) >>> 2] as number;
+    return (state & layout.STATE_BLOCKED) === 0;
+  }
+
+  /**
    * Queues one datagram: `address` is the bytes of an Address record (family 0:
    * the connected peer). Results and errors as `send`.
    */

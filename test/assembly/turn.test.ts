@@ -26,7 +26,7 @@ import {
   LoopOperation,
   type LoopProfileOptions,
 } from '../../src/core/index.ts';
-import { line, parseFraming } from '../../src/framing.ts';
+import { lengthField, line, parseFraming } from '../../src/framing.ts';
 import { ConnectionModel } from '../models/turn.ts';
 import { type Link, randomFrom } from '../models/turn-backend.ts';
 import { TurnHost } from '../models/turn-host.ts';
@@ -355,6 +355,73 @@ forEachVariant((name, makeCore) => {
     it.host.settle(randomFrom(6));
     assert.ok(kindsOf(it.host).includes(EVENT_DRAIN));
     finish(it);
+  });
+
+  scene(
+    'a large message is passed on from where it lies; its buffer stays until it is sent',
+    () => {
+      const framing = lengthField({ size: 2, endian: 'little' });
+      const it = open(
+        makeCore,
+        { receiveDepth: 1, receiveBufferBytes: 8192, receiveBuffers: 16 },
+        { framing },
+      );
+      const sends: number[] = [];
+      it.host.backend.onSubmission = (kind, _handle, length) => {
+        if (kind === LoopOperation.send) sends.push(length);
+      };
+      const offsets: number[] = [];
+      it.host.onEvent = (model, event) => {
+        offsets.push(event.offset ?? 0);
+        it.host.pass(model, event);
+      };
+      const frame = (length: number, fill: number) =>
+        Uint8Array.from([length & 255, length >> 8, ...new Uint8Array(length).fill(fill)]);
+      // Two in a row are one range; a small one is copied.
+      it.link.feed(Uint8Array.from([...frame(3000, 1), ...frame(2500, 2), ...frame(100, 3)]));
+      it.host.backend.performReceive(it.link, 8192);
+      it.host.reportAll();
+      it.host.rounds();
+      const lent = [...it.host.backend.held.values()].filter(
+        ({ kind }) => kind === LoopOperation.send,
+      );
+      assert.equal(
+        lent.map(({ offset, length }) => [offset, length]),
+        [[(offsets[0] as number) - 2, 5504]],
+      );
+      // One buffer waits in a receive, one in the send.
+      assert.is(it.host.loop.counters().buffers, 2);
+      it.host.settle(randomFrom(7));
+      assert.equal(sends.at(-1), 102);
+      assert.is(it.host.loop.counters().buffers, 1);
+      finish(it);
+      assert.is(it.link.wire.length, 5606);
+    },
+  );
+
+  scene('a peer that reads nothing holds four buffers with what is passed on, not all', () => {
+    const framing = lengthField({ size: 4 });
+    const it = open(
+      makeCore,
+      { receiveDepth: 1, receiveBufferBytes: 4096, receiveBuffers: 32, arenaBytes: 1 << 18 },
+      { framing },
+    );
+    it.host.onEvent = (model, event) => {
+      it.host.pass(model, event);
+    };
+    for (let round = 0; round < 12; round++) {
+      it.link.feed(Uint8Array.from([0, 0, 12, 0, ...new Uint8Array(3072).fill(round)]));
+      it.host.backend.performReceive(it.link, 4096);
+      for (const held of it.host.backend.reportable())
+        if (held.kind === LoopOperation.receive) it.host.backend.report(held);
+      it.host.due = true;
+      it.host.rounds();
+    }
+    assert.is(it.model.messages, 12);
+    assert.is(it.host.loop.counters().buffers, 4 + 1);
+    it.host.settle(randomFrom(8));
+    finish(it);
+    assert.is(it.link.wire.length, 12 * 3076);
   });
 
   scene('an adaptive depth is one, and more while receives come back full', () => {

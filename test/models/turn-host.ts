@@ -158,7 +158,12 @@ export class TurnHost {
         slot: event.slot,
         token: event.connection,
         offset: event.offset,
-        event: { kind: event.kind, result: isMessage ? 0 : result, bytes },
+        event: {
+          kind: event.kind,
+          result: isMessage ? 0 : result,
+          bytes,
+          offset: event.offset,
+        },
       });
     }
     if (seen.length !== count) this.problems.push('a turn showed another number of events');
@@ -224,10 +229,24 @@ export class TurnHost {
 
   /** Sends, and checks that what was said about it is right. */
   send(model: ConnectionModel, message: Uint8Array): 'taken' | 'blocked' | OverlappedError['code'] {
+    return this.#send(model, message, () => this.loop.send(model.token, message));
+  }
+
+  /** Passes the message of an event on, from where it lies. */
+  pass(model: ConnectionModel, { offset = 0, bytes }: SeenEvent): ReturnType<TurnHost['send']> {
+    const borrowed = this.loop.core.u8.subarray(offset, offset + bytes.length);
+    return this.#send(model, bytes, () => this.loop.pass(model.token, borrowed));
+  }
+
+  #send(
+    model: ConnectionModel,
+    message: Uint8Array,
+    queue: () => boolean,
+  ): ReturnType<TurnHost['send']> {
     const frame = modelEncode(model.framing, message);
     const before = this.loop.queuedBytes(model.token);
     try {
-      const welcome = this.loop.send(model.token, message);
+      const welcome = queue();
       if (typeof frame === 'string') this.problems.push(`a message was taken that is ${frame}`);
       else for (const byte of frame) model.queued.push(byte);
       if (model.ending || model.closing) this.problems.push('a message was taken after end');

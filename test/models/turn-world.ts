@@ -1,9 +1,9 @@
 /** A world around a loop: connections that come and go, streams in pieces, an application with moods. */
-import { ERROR_RESET, ERROR_TIMED_OUT } from '#generated/layout';
+import { ERROR_RESET, ERROR_TIMED_OUT, EVENT_MESSAGE } from '#generated/layout';
 import type { Core } from '../../src/core/index.ts';
 import type { Framing } from '../../src/framing.ts';
 import { modelEncode } from './frame-encode.ts';
-import type { ConnectionModel } from './turn.ts';
+import type { ConnectionModel, SeenEvent } from './turn.ts';
 import { type Link, type Random, randomFrom } from './turn-backend.ts';
 import { TurnHost } from './turn-host.ts';
 
@@ -21,6 +21,8 @@ export interface WorldSetup {
   readonly readOrder: boolean;
   readonly writeOrder: boolean;
   readonly eagerRead: boolean;
+  /** Messages are passed on, and many are large enough not to be copied. */
+  readonly passes?: boolean;
   readonly allowHalfOpen: boolean;
   readonly receiveWhileBlocked: boolean;
   readonly eventCapacity: number;
@@ -33,16 +35,16 @@ export interface WorldSetup {
   readonly firstSequence: number;
 }
 
-function messageOf(random: Random, framing: Framing): Uint8Array {
-  const length =
-    framing.kind === 'fixed' ? framing.size : random(6) === 0 ? random(400) : random(30);
+function messageOf(random: Random, framing: Framing, isLarge = false): Uint8Array {
+  let length = framing.kind === 'fixed' ? framing.size : random(6) === 0 ? random(400) : random(30);
+  if (isLarge && framing.kind !== 'fixed' && random(2) === 0) length = 2040 + random(1500);
   return Uint8Array.from({ length }, () => 97 + random(26));
 }
 
-function streamOf(random: Random, framing: Framing): Uint8Array {
+function streamOf(random: Random, framing: Framing, isLarge: boolean): Uint8Array {
   const bytes: number[] = [];
   for (let count = random(8); count >= 0; count--) {
-    const frame = modelEncode(framing, messageOf(random, framing));
+    const frame = modelEncode(framing, messageOf(random, framing, isLarge));
     if (typeof frame !== 'string') bytes.push(...frame);
     if (random(60) === 0) for (let i = random(5); i >= 0; i--) bytes.push(random(256));
   }
@@ -62,7 +64,7 @@ export class World {
       maxConnections: setup.maxConnections + 1,
       receiveBuffers: setup.receiveBuffers,
       receiveBufferBytes: setup.receiveBufferBytes,
-      arenaBytes: 1 << 16,
+      arenaBytes: setup.passes ? 1 << 20 : 1 << 16,
       receiveDepth: setup.receiveDepth,
       sendDepth: setup.sendDepth,
       selectsBuffers: setup.selectsBuffers,
@@ -82,12 +84,12 @@ export class World {
       allowHalfOpen: setup.allowHalfOpen,
       receiveWhileBlocked: setup.receiveWhileBlocked,
       highWaterMarkBytes: setup.highWaterMarkBytes,
-      maxQueuedBytes: 2000,
+      maxQueuedBytes: setup.passes ? 20_000 : 2000,
       maxConnections: setup.listenerMost,
       chunkBytes: 512,
     });
     this.listener = host.listen(this.profile);
-    host.onEvent = (model) => this.react(model);
+    host.onEvent = (model, event) => this.react(model, event);
     host.meanwhile = () => {
       const link = this.anyLink();
       if (link !== undefined) host.backend.performReceive(link, 50);
@@ -106,8 +108,13 @@ export class World {
     return open[this.random(Math.max(open.length, 1))];
   }
 
-  react(model: ConnectionModel): void {
+  react(model: ConnectionModel, event: SeenEvent): void {
     const { random, host } = this;
+    if (this.setup.passes && event.kind === EVENT_MESSAGE) {
+      // An echo, or passed on to somebody else.
+      const other = random(4) === 0 ? this.anyModel() : model;
+      if (other !== undefined && other.framing === model.framing) host.pass(other, event);
+    }
     if (random(3) === 0) host.send(model, messageOf(random, model.framing));
     if (this.setup.wild) this.disturb(model, 40);
   }
@@ -142,12 +149,13 @@ export class World {
         break;
       case 2:
       case 3:
-        link?.feed(streamOf(random, setup.framing));
+        link?.feed(streamOf(random, setup.framing, setup.passes === true));
         break;
       case 4:
       case 5:
       case 6:
-        if (link !== undefined) backend.performReceive(link, 1 + random(random(2) === 0 ? 5 : 200));
+        if (link !== undefined)
+          backend.performReceive(link, 1 + random(random(2) === 0 ? 5 : setup.passes ? 4000 : 200));
         break;
       case 7:
       case 8:

@@ -22,6 +22,8 @@ export interface SeenEvent {
   /** error, close: the result; oversize: the frame's length. */
   readonly result: number;
   readonly bytes: Uint8Array;
+  /** message: where the bytes lie until the round ends. */
+  readonly offset?: number;
 }
 
 const FRAME_ERRORS: readonly ErrorCode[] = ['FRAME_TOO_LONG', 'FRAME_MALFORMED', 'FRAME_TRUNCATED'];

@@ -6,6 +6,8 @@ export interface WineServer {
   readonly program: string;
   /** For ours: which backend carries it. */
   readonly backend?: string;
+  /** For ours: receives pending on a connection. Default: what the backend does by itself. */
+  readonly receiveDepth?: number;
 }
 
 export const SERVERS: Readonly<Record<string, WineServer>> = {
@@ -14,6 +16,18 @@ export const SERVERS: Readonly<Record<string, WineServer>> = {
   'node-net-cork': { runtime: 'node', program: 'node-net-cork' },
   'overlapped-net-batch': { runtime: 'node', program: 'overlapped-batch', backend: 'net' },
   'overlapped-iocp-batch': { runtime: 'node', program: 'overlapped-batch', backend: 'iocp' },
+  'overlapped-iocp-batch-1': {
+    runtime: 'node',
+    program: 'overlapped-batch',
+    backend: 'iocp',
+    receiveDepth: 1,
+  },
+  'overlapped-iocp-batch-20': {
+    runtime: 'node',
+    program: 'overlapped-batch',
+    backend: 'iocp',
+    receiveDepth: 20,
+  },
   'overlapped-iocp-message': { runtime: 'node', program: 'overlapped-message', backend: 'iocp' },
   'bun-concat': { runtime: 'bun', program: 'bun-concat' },
   'overlapped-iocp-batch@bun': { runtime: 'bun', program: 'overlapped-batch', backend: 'iocp' },
@@ -39,6 +53,8 @@ export const PROMISES: readonly (readonly [string, string, Bounds | undefined])[
   ['overlapped-iocp-batch', 'node-net-concat', undefined],
   ['overlapped-iocp-batch', 'node-net-raw', undefined],
   ['overlapped-iocp-batch', 'overlapped-net-batch', undefined],
+  ['overlapped-iocp-batch-1', 'node-net-cork', undefined],
+  ['overlapped-iocp-batch-20', 'node-net-cork', undefined],
   ['overlapped-iocp-message', 'node-net-cork', undefined],
   ['overlapped-iocp-message', 'overlapped-iocp-batch', undefined],
   ['overlapped-iocp-batch@bun', 'bun-concat', undefined],

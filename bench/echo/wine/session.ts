@@ -163,13 +163,14 @@ export class WineSession {
   }
 
   /** Starts a server and waits for its line `listening PORT`. */
-  async start({ runtime, program, backend }: WineServer): Promise<RunningServer> {
+  async start({ runtime, program, backend, receiveDepth }: WineServer): Promise<RunningServer> {
     this.#started++;
     const output = `${this.#started}-output.txt`;
     const statistics = join(this.folder, `${this.#started}-statistics.json`);
     const file = `Z:${join(this.folder, 'app/bench/echo/servers', `${program}.mjs`)}`;
     const child = this.#spawn(['wine', this.#programs[runtime], file], output, {
       BACKEND: backend ?? '',
+      RECEIVE_DEPTH: String(receiveDepth ?? ''),
       STATISTICS_FILE: `Z:${statistics}`,
     });
     const said = () => read(join(this.folder, output));

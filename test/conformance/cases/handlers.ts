@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { type Connection, lengthField, type OverlappedError } from '../../../src/index.ts';
 import { msgpack } from '../../../src/msgpack.ts';
-import { isEqual, noise, Signal, takingExceptions, text, until, within } from '../context.ts';
+import { isEqual, noise, pass, Signal, takingExceptions, text, until, within } from '../context.ts';
 import type { Case } from '../suite.ts';
 
 const FRAMING = lengthField({ size: 4, maxFrameBytes: 2 ** 20 });
@@ -61,6 +61,31 @@ export const handlers: readonly Case[] = [
       assert.ok(many.every(isRight));
       assert.ok(echoed.every(isRight));
       assert.equal(strangers, []);
+    },
+  },
+  {
+    name: 'large messages echoed to a peer that reads late come back whole',
+    async run(context) {
+      const echoed: Uint8Array[] = [];
+      const { connection } = await context.pair(
+        {
+          framing: FRAMING,
+          messages(batch) {
+            for (let index = 0; index < batch.length; index += 1) batch.echo(index);
+          },
+        },
+        { framing: FRAMING, message: (_, bytes) => void echoed.push(bytes.slice()) },
+      );
+      // Within a receive buffer and across several, small ones in between.
+      const sizeOf = (number: number) => [3000, 2044, 9000, 10, 4000, 2047][number % 6] as number;
+      connection.pause();
+      for (let number = 0; number < 3 * MESSAGES; number += 1) {
+        connection.send(noise(sizeOf(number), number));
+      }
+      for (let turn = 0; turn < 20; turn += 1) await pass();
+      connection.resume();
+      await until('all messages', () => echoed.length === 3 * MESSAGES);
+      assert.ok(echoed.every((bytes, number) => isEqual(bytes, noise(sizeOf(number), number))));
     },
   },
   {
