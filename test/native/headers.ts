@@ -1,12 +1,28 @@
-/** Asks mingw-w64's headers: compiles `headers.c` to assembly and reads the answers there. */
+/** Asks a system's headers: compiles a C file to assembly and reads the answers there. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-const COMPILER = 'x86_64-w64-mingw32-gcc';
-const SOURCE = 'test/native/headers.c';
+/** Whose headers are asked, and by what. */
+export interface HeaderSource {
+  readonly compiler: string;
+  readonly source: string;
+  /** The Debian package that has the compiler. */
+  readonly package: string;
+}
+
+export const WINDOWS_HEADERS: HeaderSource = {
+  compiler: 'x86_64-w64-mingw32-gcc',
+  source: 'test/native/headers.c',
+  package: 'gcc-mingw-w64-x86-64',
+};
+export const LINUX_HEADERS: HeaderSource = {
+  compiler: 'gcc',
+  source: 'test/native/linux-headers.c',
+  package: 'gcc',
+};
 const COMPILE_LIMIT_MS = 60_000;
 
 /** Labels and the numbers that follow each. */
@@ -22,10 +38,13 @@ export interface Headers {
 export class CompilerMissing extends Error {}
 
 /**
- * @param declarations lines of macros of `headers.c`
+ * @param declarations lines of macros of the C file
  * @throws CompilerMissing; Error with the compiler's words if a name is not in the headers
  */
-export async function askHeaders(declarations: readonly string[]): Promise<Headers> {
+export async function askHeaders(
+  declarations: readonly string[],
+  { compiler, source, package: debian }: HeaderSource = WINDOWS_HEADERS,
+): Promise<Headers> {
   const folder = await mkdtemp(join(tmpdir(), 'overlapped-headers-'));
   try {
     const [file, assembly, prototypes] = ['declarations.h', 'answers.s', 'prototypes.txt'].map(
@@ -34,16 +53,16 @@ export async function askHeaders(declarations: readonly string[]): Promise<Heade
     await writeFile(file, declarations.join('\n'));
     const argv = ['-S', '-Wall', '-Werror', `-DDECLARATIONS="${file}"`, '-aux-info', prototypes];
     try {
-      await promisify(execFile)(COMPILER, [...argv, '-o', assembly, resolve(SOURCE)], {
+      await promisify(execFile)(compiler, [...argv, '-o', assembly, resolve(source)], {
         timeout: COMPILE_LIMIT_MS,
       });
     } catch (error) {
       const { code, stderr } = error as { code?: unknown; stderr?: string };
       // Deno says NotFound.
       if (code === 'ENOENT' || code === 'NotFound') {
-        throw new CompilerMissing(`${COMPILER} is not installed (Debian: gcc-mingw-w64-x86-64)`);
+        throw new CompilerMissing(`${compiler} is not installed (Debian: ${debian})`);
       }
-      throw new Error(`${COMPILER} does not compile ${SOURCE}:\n${stderr ?? error}`);
+      throw new Error(`${compiler} does not compile ${source}:\n${stderr ?? error}`);
     }
     return {
       answers: readAnswers(await readFile(assembly, 'utf8')),
@@ -60,7 +79,7 @@ function readAnswers(assembly: string): Answers {
   for (const line of assembly.split('\n')) {
     const label = /^(\w+):/.exec(line);
     const quad = /^\s+\.quad\s+(-?\d+)$/.exec(line);
-    const zeros = /^\s+\.space\s+(\d+)$/.exec(line);
+    const zeros = /^\s+\.(?:space|zero)\s+(\d+)$/.exec(line);
     if (label?.[1] !== undefined) {
       current = [];
       answers.set(label[1], current);

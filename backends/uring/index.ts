@@ -1,0 +1,35 @@
+/** Streams and datagrams on Linux's io_uring, by foreign calls: Node, Bun and Deno. */
+import type { BackendHost, BackendSelection, PortSizes, Probe } from '../backend.ts';
+import { UringDriver } from './driver.ts';
+import { nativeBytes } from './memory.ts';
+import { checkOptions, type UringOptions } from './options.ts';
+import { loadSystem } from './system.ts';
+
+export type { UringOptions };
+
+export const name = 'uring';
+
+/** Whether rings can be had here; loads koffi if this is Linux. */
+export async function probe(): Promise<Probe> {
+  try {
+    await loadSystem();
+    return { available: true, detail: 'io_uring of Linux' };
+  } catch (error) {
+    return { available: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** @throws RangeError on an impossible option; Error where `probe` fails, or rings of this size cannot be had */
+export async function create(host: BackendHost, options: UringOptions = {}): Promise<UringDriver> {
+  const checked = checkOptions(options);
+  return new UringDriver(host, await loadSystem(), checked);
+}
+
+export function memoryBytes(options: UringOptions, sizes: PortSizes): number {
+  return nativeBytes(checkOptions(options), sizes);
+}
+
+/** Chooses this backend with its options: `listen({ backend: uring({ entries: 4096 }) })`. */
+export function uring(options: UringOptions = {}): BackendSelection<UringOptions> {
+  return { name, options, probe, create, memoryBytes };
+}

@@ -1,0 +1,141 @@
+/**
+ * The functions of the C library that the backend calls, declared for koffi:
+ * the only file that does. Signatures are those of the system's headers,
+ * checked by `test/build/linux-headers.test.ts`; io_uring has no functions of
+ * its own there and is reached by `syscall`.
+ *
+ * - Addresses are Numbers (`uintptr_t`): the cheapest that koffi offers; user
+ *   addresses are below 2^47.
+ * - `void *` takes a Uint8Array, good for the call only.
+ * - A failed call returns -1; `errno` tells why if it is the very next call.
+ */
+import type * as koffiModule from 'koffi';
+import * as c from './constants.ts';
+
+/** What is needed of koffi: both `import('koffi')` and its default export will do. */
+export type Koffi = Pick<
+  typeof koffiModule,
+  'load' | 'address' | 'errno' | 'node' | 'alloc' | 'decode'
+>;
+
+/** An absolute address of this process, as a Number. 0 is NULL. */
+export type Address = number;
+/** Memory that is used during the call only. */
+export type Transient = Uint8Array | null;
+
+/** A foreign function with its asynchronous form, which runs on a thread of the host's pool. */
+export interface Foreign<Parameters extends readonly unknown[], Result> {
+  (...parameters: Parameters): Result;
+  async(
+    ...parameters: [
+      ...Parameters,
+      // null without an error; koffi's own failures only, never the function's.
+      callback: (error: Error | null, result: Result) => void,
+    ]
+  ): void;
+}
+
+const ADDRESS = 'uintptr_t';
+const TRANSIENT = 'void *';
+const INT = 'int';
+const UINT = 'uint32_t';
+const LONG = 'long';
+const SIZE = 'size_t';
+
+/**
+ * Loads the C library that this process runs on and declares its functions.
+ * @throws koffi's error where a function is missing
+ */
+export function loadLibc(koffi: Koffi) {
+  // Whatever the program is linked with, be it glibc or musl.
+  const libc = koffi.load(null);
+  // Variadic in C. For integers, all of them in registers, that is the same call.
+  const setup = libc.func('syscall', LONG, [LONG, LONG, TRANSIENT]);
+  const enter = libc.func('syscall', LONG, [LONG, LONG, LONG, LONG, LONG, ADDRESS, LONG]);
+  const register = libc.func('syscall', LONG, [LONG, LONG, LONG, TRANSIENT, LONG]);
+
+  return {
+    /** A ring's descriptor. `params` is an io_uring_params, written by the kernel. */
+    io_uring_setup: (entries: number, params: Uint8Array): number =>
+      setup(c.SYS_io_uring_setup, entries, params),
+
+    /** How many entries were taken. `argument` is an io_uring_getevents_arg, or 0. */
+    io_uring_enter: (
+      fd: number,
+      submit: number,
+      complete: number,
+      flags: number,
+      argument: Address,
+      argumentBytes: number,
+    ): number => enter(c.SYS_io_uring_enter, fd, submit, complete, flags, argument, argumentBytes),
+
+    io_uring_register: (fd: number, code: number, argument: Uint8Array, count: number): number =>
+      register(c.SYS_io_uring_register, fd, code, argument, count),
+
+    /** Number of the last failure; 0 is none. */
+    errno: (): number => koffi.errno(),
+
+    getpagesize: libc.func('getpagesize', INT, []) as Foreign<[], number>,
+    /** The address; -1 is MAP_FAILED. */
+    mmap: libc.func('mmap', 'intptr_t', [ADDRESS, SIZE, INT, INT, INT, LONG]) as Foreign<
+      [at: Address, bytes: number, access: number, flags: number, fd: number, offset: number],
+      Address
+    >,
+
+    // ------------------------------------------------------------ sockets
+    socket: libc.func('socket', INT, [INT, INT, INT]) as Foreign<
+      [family: number, type: number, protocol: number],
+      number
+    >,
+    bind: libc.func('bind', INT, [INT, ADDRESS, UINT]) as Foreign<
+      [fd: number, name: Address, nameBytes: number],
+      number
+    >,
+    listen: libc.func('listen', INT, [INT, INT]) as Foreign<[fd: number, backlog: number], number>,
+    /** Of a datagram socket only: it does not wait. */
+    connect: libc.func('connect', INT, [INT, ADDRESS, UINT]) as Foreign<
+      [fd: number, name: Address, nameBytes: number],
+      number
+    >,
+    getsockname: libc.func('getsockname', INT, [INT, ADDRESS, ADDRESS]) as Foreign<
+      [fd: number, name: Address, nameBytes: Address],
+      number
+    >,
+    getpeername: libc.func('getpeername', INT, [INT, ADDRESS, ADDRESS]) as Foreign<
+      [fd: number, name: Address, nameBytes: Address],
+      number
+    >,
+    setsockopt: libc.func('setsockopt', INT, [INT, INT, INT, TRANSIENT, UINT]) as Foreign<
+      [fd: number, level: number, option: number, value: Transient, valueBytes: number],
+      number
+    >,
+    shutdown: libc.func('shutdown', INT, [INT, INT]) as Foreign<[fd: number, how: number], number>,
+    close: libc.func('close', INT, [INT]) as Foreign<[fd: number], number>,
+
+    // ------------------------------------------------------------ waiting
+    eventfd: libc.func('eventfd', INT, [UINT, INT]) as Foreign<
+      [value: number, flags: number],
+      number
+    >,
+    read: libc.func('read', LONG, [INT, TRANSIENT, SIZE]) as Foreign<
+      [fd: number, bytes: Transient, count: number],
+      number
+    >,
+    write: libc.func('write', LONG, [INT, TRANSIENT, SIZE]) as Foreign<
+      [fd: number, bytes: Transient, count: number],
+      number
+    >,
+    epoll_create1: libc.func('epoll_create1', INT, [INT]) as Foreign<[flags: number], number>,
+    epoll_ctl: libc.func('epoll_ctl', INT, [INT, INT, INT, TRANSIENT]) as Foreign<
+      [set: number, operation: number, fd: number, event: Transient],
+      number
+    >,
+    /** `events` is written when it returns: it must not move or go away before. */
+    epoll_wait: libc.func('epoll_wait', INT, [INT, ADDRESS, INT, INT]) as Foreign<
+      [set: number, events: Address, count: number, timeoutMs: number],
+      number
+    >,
+  };
+}
+
+export type Libc = ReturnType<typeof loadLibc>;

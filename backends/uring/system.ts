@@ -1,0 +1,153 @@
+/** Linux as this process sees it: loaded once, on first use, and only there. */
+import process from 'node:process';
+import { linuxErrno } from '../errno.ts';
+import * as c from './constants.ts';
+import { type Koffi, type Libc, loadLibc } from './libc.ts';
+
+export interface System {
+  readonly koffi: Koffi;
+  readonly libc: Libc;
+  readonly pageBytes: number;
+}
+
+/** Below these something crashes instead of failing. */
+const KOFFI_LEAST = [3, 3, 4] as const;
+const BUN_LEAST = [1, 4, 5] as const;
+const ARCHITECTURES: readonly string[] = ['x64', 'arm64'];
+
+/** What has no substitute. */
+const OPERATIONS = [
+  c.IORING_OP_NOP,
+  c.IORING_OP_POLL_ADD,
+  c.IORING_OP_SENDMSG,
+  c.IORING_OP_RECVMSG,
+  c.IORING_OP_ACCEPT,
+  c.IORING_OP_ASYNC_CANCEL,
+  c.IORING_OP_CONNECT,
+  c.IORING_OP_SEND,
+  c.IORING_OP_RECV,
+] as const;
+
+/** A system call failed at set-up. */
+export class LinuxError extends Error {
+  readonly code: number;
+
+  constructor(call: string, code: number) {
+    super(`${call}: ${linuxErrno.nameOf(code) ?? 'error'} (${code})`);
+    this.code = code;
+  }
+}
+
+let loading: Promise<System> | undefined;
+
+/**
+ * Loads koffi and the C library's functions, and tries whether the kernel makes a ring.
+ * @throws Error in words for a person: why it cannot be done here
+ */
+export function loadSystem(): Promise<System> {
+  loading ??= load();
+  // A failure is not kept: koffi may be installed, and asked for again.
+  loading.catch(() => {
+    loading = undefined;
+  });
+  return loading;
+}
+
+async function load(): Promise<System> {
+  const reason = unsupported(process.platform, process.arch, process.versions.bun);
+  if (reason !== undefined) throw new Error(reason);
+  const koffi = await loadKoffi();
+  const libc = loadLibc(koffi);
+  tryRing(libc);
+  return { koffi, libc, pageBytes: libc.getpagesize() };
+}
+
+/** Why this host cannot have it, before anything is loaded; undefined if it can. */
+export function unsupported(
+  platform: string,
+  architecture: string,
+  bunVersion: string | undefined,
+): string | undefined {
+  if (platform !== 'linux') return `io_uring is Linux's own; this is ${platform}`;
+  if (!ARCHITECTURES.includes(architecture)) return `not for ${architecture}`;
+  if (bunVersion !== undefined && !atLeast(bunVersion, BUN_LEAST)) {
+    return `Bun ${bunVersion} crashes in koffi: Bun ${BUN_LEAST.join('.')} or later is needed`;
+  }
+  return undefined;
+}
+
+/** Why this koffi will not do; undefined if it will. */
+export function unsuitableKoffi(version: unknown): string | undefined {
+  if (typeof version === 'string' && atLeast(version, KOFFI_LEAST)) return undefined;
+  return `koffi ${KOFFI_LEAST.join('.')} or later is needed, this is ${String(version)}: npm install koffi`;
+}
+
+async function loadKoffi(): Promise<Koffi> {
+  let module: { readonly default?: unknown; readonly version?: unknown };
+  try {
+    module = (await import('koffi')) as typeof module;
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`the optional dependency koffi does not load (npm install koffi): ${text}`, {
+      cause,
+    });
+  }
+  const koffi = (module.default ?? module) as Koffi & { readonly version?: unknown };
+  const reason = unsuitableKoffi(koffi.version);
+  if (reason !== undefined) throw new Error(reason);
+  return koffi;
+}
+
+/** A small ring of the kernel's own, for as long as this call: what it refuses is said in words. */
+function tryRing(libc: Libc): void {
+  const params = new Uint8Array(c.io_uring_params.$size);
+  const view = new DataView(params.buffer);
+  // The youngest flag that has no substitute: Linux 5.19, as are provided buffer rings.
+  view.setUint32(c.io_uring_params.flags, c.IORING_SETUP_COOP_TASKRUN, true);
+  const fd = libc.io_uring_setup(4, params);
+  if (fd < 0) throw new Error(refusal(libc.errno()));
+  try {
+    const { io_uring_probe: probe, io_uring_probe_op: op } = c;
+    const answer = new Uint8Array(probe.$size + 256 * op.$size);
+    const failed = libc.io_uring_register(fd, c.IORING_REGISTER_PROBE, answer, 256);
+    if (failed !== 0) throw new Error(refusal(libc.errno()));
+    for (const operation of OPERATIONS) {
+      const at = probe.ops + operation * op.$size + op.flags;
+      if (((answer[at] as number) & c.IO_URING_OP_SUPPORTED) === 0) {
+        throw new Error(`this kernel's io_uring lacks operation ${operation}`);
+      }
+    }
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/** Why the kernel makes no ring. */
+export function refusal(code: number): string {
+  switch (code) {
+    case c.ENOSYS:
+      return 'this kernel has no io_uring, or a container hides it (ENOSYS)';
+    case c.EPERM:
+    case c.EACCES:
+      return "io_uring is forbidden here: a container's seccomp profile, or sysctl kernel.io_uring_disabled (EPERM)";
+    case c.ENOMEM:
+      return 'no memory may be locked for io_uring: raise the limit (ulimit -l) (ENOMEM)';
+    case c.EINVAL:
+      return "this kernel's io_uring is too old: Linux 5.19 or later is needed (EINVAL)";
+    case c.EMFILE:
+    case c.ENFILE:
+      return 'no descriptor is left for a ring (EMFILE)';
+    default:
+      return new LinuxError('io_uring_setup', code).message;
+  }
+}
+
+/** Compares the numbers of `1.2.3` and what follows them not at all. */
+function atLeast(version: string, least: readonly number[]): boolean {
+  const numbers = version.split(/[.+-]/, least.length).map(Number);
+  for (const [index, wanted] of least.entries()) {
+    const found = numbers[index] ?? 0;
+    if (found !== wanted) return found > wanted;
+  }
+  return true;
+}
