@@ -11,7 +11,7 @@ const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   host: ['test/src', 'test/backends', 'test/conformance', 'test/foreign'],
   windows: ['test/windows'],
   examples: ['test/examples'],
-  cli: ['test/cli', 'test/build', 'test/bench'],
+  cli: ['test/cli', 'test/build', 'test/bench', 'test/model'],
 };
 
 export const SUITES = Object.keys(FOLDERS) as SuiteName[];

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { findProgram } from '../hosts/process.ts';
 
 /** How each host runs `dist/cli.js`. */
-const HOSTS = {
+export const HOSTS = {
   node: [process.execPath],
   bun: ['bun'],
   deno: ['deno', 'run', '-A'],

@@ -96,6 +96,11 @@ export class World {
     };
   }
 
+  /** Messages that are large enough to be sent from where they lie, where a buffer holds one. */
+  get isLarge(): boolean {
+    return this.setup.passes === true && this.setup.receiveBufferBytes > 4096;
+  }
+
   anyLink(): Link | undefined {
     const open = [...this.host.backend.links.values()].filter(
       (link) => !link.closed && link.handle !== this.listener.handle,
@@ -149,7 +154,7 @@ export class World {
         break;
       case 2:
       case 3:
-        link?.feed(streamOf(random, setup.framing, setup.passes === true));
+        link?.feed(streamOf(random, setup.framing, this.isLarge));
         break;
       case 4:
       case 5:
