@@ -239,13 +239,7 @@ function finish(port: UringPort, handle: UringHandle, operation: Operation, resu
   push(port, operation, result, 0, NOTHING);
 }
 
-function push(
-  port: UringPort,
-  operation: Operation,
-  result: i32,
-  flags: u32,
-  buffer: i32,
-): void {
+function push(port: UringPort, operation: Operation, result: i32, flags: u32, buffer: i32): void {
   const queued = queuePush(port.completions, operation.token, result, flags, buffer, 0);
   // The queue holds as many as can be pending, and one for each buffer.
   invariant(queued == 0);
@@ -253,7 +247,7 @@ function push(
 
 /** The kernel has filled the buffer with this number: its slot, which is the loop's from here on. */
 function consumed(port: UringPort, id: u32): i32 {
-  const place = port.bufferSlots + (<usize>(id & port.bufferMask) << 2);
+  const place = port.bufferSlots + ((<usize>(id & port.bufferMask)) << 2);
   const slot = load<i32>(place) - 1;
   store<i32>(place, 0);
   if (slot >= 0) changetype<Port>(port.port).provided--;
@@ -267,7 +261,7 @@ function provide(port: UringPort): void {
   let tail = first;
   while (owner.provided < port.bufferTarget) {
     const at = tail & port.bufferMask;
-    const place = port.bufferSlots + (<usize>at << 2);
+    const place = port.bufferSlots + ((<usize>at) << 2);
     // Taken out of order, and its completion is still to come.
     if (load<i32>(place) != 0) break;
     const slot = bufferLend(owner);
