@@ -19,7 +19,7 @@ export async function info(): Promise<HostInfo> {
   for (const [name, version] of Object.entries(scope.process?.versions ?? {})) {
     if (version !== undefined) versions[name] = version;
   }
-  if (scope.Deno !== undefined) versions['deno'] = scope.Deno.version.deno;
+  if (scope.Deno !== undefined) versions.deno = scope.Deno.version.deno;
   const host = ['deno', 'bun', 'node'].find((name) => versions[name] !== undefined) ?? 'unknown';
   const choice = await chooseBackend('auto');
   return {
