@@ -234,7 +234,7 @@ export function connectionReject(workerPointer: usize, slot: i32, error: i32): v
   markDirty(worker, slot);
 }
 
-/** A listener whose accept had failed tries again. */
+/** A listener whose accept had failed, or a datagram socket whose receives had, tries again. */
 export function listenerResume(workerPointer: usize, slot: i32): void {
   const worker = changetype<Worker>(workerPointer);
   connectionAt(portOf(worker), slot).state &= ~STATE_PAUSED;

@@ -495,7 +495,7 @@ export class Connection {
   chunkLog2: u32;
   readSequence: u32;
   writeSequence: u32;
-  /** Listener: connections accepted and not yet closed. */
+  /** Listener: connections accepted and not yet closed. Datagram socket: receives that failed in a row. */
   accepted: u32;
   /** Chunks of its queue that refer to receive buffers. */
   references: u32;

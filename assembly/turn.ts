@@ -104,6 +104,9 @@ import {
 import { storeGetNext, storeProcessAndGetNext } from './reorder';
 import { sendCompleted } from './send';
 
+/** After so many datagram receives that failed in a row the host decides when to try again. */
+const FAILURES_MAX: u32 = 16;
+
 /** A completion puts at most this many events and submissions out by itself. */
 const RESERVE: u32 = 2;
 
@@ -526,9 +529,12 @@ function receivedFrom(worker: Worker, port: Port, connection: Connection, slot: 
     poolRelease(port.buffers, buffer);
     if (closing) port.late += 1;
     else if (result != ERROR_CANCELED) {
+      connection.accepted++;
+      if (connection.accepted >= FAILURES_MAX) connection.state |= STATE_PAUSED;
       emit(worker, EVENT_DATAGRAM_ERROR, owner, <u32>result, <u32>systemError);
     }
   } else {
+    connection.accepted = 0;
     const link = bufferLink(port, buffer);
     link.next = worker.releaseHead;
     worker.releaseHead = buffer;

@@ -39,6 +39,9 @@ const OPTION_NAMES = new Set([
 /** Largest payload that UDP over IPv4 can carry. */
 const PAYLOAD_MAX_BYTES = 65_507;
 
+/** After receives that failed again and again the next ones go out after this. */
+const RECEIVE_RETRY_MS = 100;
+
 /** Where the system names no sender. */
 const NOWHERE: IpAddress = { address: '', port: 0, family: 'IPv4' };
 
@@ -90,6 +93,7 @@ export class DatagramSocket implements Entity {
   #blocked = false;
   #ended = false;
   #gone = false;
+  #retrying = false;
   #lastStatistics: ConnectionStatistics | undefined;
 
   /** @internal */
@@ -226,6 +230,20 @@ export class DatagramSocket implements Entity {
     this.port.scheduleFlush();
   }
 
+  /** Receives that keep failing have stopped: they go on after a while. */
+  #retryReceives(): void {
+    const { core, driver, regions } = this.port;
+    const field = (this.port.recordOf(this.#slot) + layout.Connection.state) >>> 2;
+    if (this.#retrying || ((core.u32[field] as number) & layout.STATE_PAUSED) === 0) return;
+    this.#retrying = true;
+    driver.setTimer(RECEIVE_RETRY_MS, () => {
+      this.#retrying = false;
+      if (this.#gone) return;
+      core.exports.listenerResume(regions.worker, this.#slot);
+      this.port.scheduleFlush();
+    });
+  }
+
   /** @internal */
   handle(kind: number, offset: number, length: number): void {
     try {
@@ -259,6 +277,7 @@ export class DatagramSocket implements Entity {
       case layout.EVENT_ERROR:
       case layout.EVENT_DATAGRAM_ERROR: {
         const error = this.port.countError(this.port.errorOf(offset | 0, 'datagram', length));
+        this.#retryReceives();
         this.#options.error?.(this, error);
         break;
       }

@@ -15,6 +15,10 @@ export class FakeBackend {
   acceptToken = 0;
   nowMs = 1;
   readonly receives = new Map<number, number>();
+  /** Tokens of the datagram receives that are pending. */
+  readonly datagramReceives: number[] = [];
+  /** What timers would call, when a test lets them. */
+  readonly timers: (() => void)[] = [];
   readonly closes = new Map<number, number>();
   readonly shutdowns = new Map<number, number>();
   readonly sends: FakeSend[] = [];
@@ -96,7 +100,12 @@ export class FakeBackend {
         this.acceptToken = token;
       },
       connect: nothing,
-      bind: nothing,
+      bind: (token) => {
+        queueMicrotask(() => {
+          this.host.complete(token, 1);
+          this.ready();
+        });
+      },
       receive: (token, handle) => {
         this.receives.set(handle, token);
       },
@@ -104,7 +113,9 @@ export class FakeBackend {
         const bytes = this.host.core.u8.slice(offset, offset + length);
         this.sends.push({ token, handle, bytes });
       },
-      receiveFrom: nothing,
+      receiveFrom: (token) => {
+        this.datagramReceives.push(token);
+      },
       sendTo: nothing,
       shutdown: (token, handle) => {
         this.shutdowns.set(handle, token);
@@ -120,7 +131,10 @@ export class FakeBackend {
       setReferenced: nothing,
       systemErrorName: () => undefined,
       now: () => this.nowMs,
-      setTimer: () => nothing,
+      setTimer: (_, callback) => {
+        this.timers.push(callback);
+        return nothing;
+      },
       counters: () => ({}),
       dispose: async () => ({ operations: 0, handles: 0 }),
     };
