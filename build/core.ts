@@ -22,7 +22,13 @@ export const CORE_BUILDS: readonly CoreBuild[] = [
 const RELEASE_BYTES_MAX = 32 * 1024;
 
 /** The host decides the size of the memory, so the binaries accept any: 1 page to 4 GiB. */
-export const MEMORY_ARGUMENTS = ['--importMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
+export const MEMORY_ARGUMENTS = [
+  '--importMemory',
+  '--initialMemory',
+  '1',
+  '--maximumMemory',
+  '65536',
+];
 
 /** Runs asc; `virtual` are sources that are not on disk. Returns the binary. */
 export async function assemble(

@@ -7,7 +7,7 @@ import type { SuiteName } from './hosts/host.ts';
 
 const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   core: ['test/assembly', 'test/core'],
-  threads: ['test/threads'],
+  threads: ['test/threads', 'test/workers/pool'],
   host: ['test/src', 'test/backends', 'test/conformance', 'test/foreign'],
   windows: ['test/windows'],
   examples: ['test/examples'],
