@@ -52,6 +52,7 @@ export const COUNTERS = [
   'enters',
   'submitted',
   'waits',
+  'passes',
   'fullRings',
   'accepts',
   'acceptsRefused',

@@ -52,6 +52,7 @@ export class UringDriver implements Driver {
   readonly #context: Context;
   readonly #openings: Openings;
   readonly #pump: Pump;
+  #isStarted = false;
 
   /** @throws Error in words for a person: no ring can be had */
   constructor(host: BackendHost, system: System, options: CheckedOptions) {
@@ -83,11 +84,19 @@ export class UringDriver implements Driver {
   // ------------------------------------------------------------ loop
 
   attach(ready: () => void): void {
-    this.#context.memory.attach(this.#context.host, this.#context.options);
+    this.#start();
     this.#pump.attach(ready);
   }
 
+  /** With the first call: the loop's records are placed after the driver is made. */
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#context.memory.attach(this.#context.host, this.#context.options);
+  }
+
   wait(timeoutMs: number): boolean {
+    this.#start();
     return this.#pump.wait(timeoutMs);
   }
 
@@ -107,14 +116,17 @@ export class UringDriver implements Driver {
   // ------------------------------------------------------------ operations
 
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void {
+    this.#start();
     this.#openings.listen(token, endpoint, options);
   }
 
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void {
+    this.#start();
     this.#openings.bind(token, endpoint, options);
   }
 
   connect(token: number, endpoint: Endpoint, options: StreamOptions): void {
+    this.#start();
     this.#openings.connect(token, endpoint, options);
   }
 

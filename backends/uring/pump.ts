@@ -93,7 +93,8 @@ export class Pump {
 
   readonly #pass = (): void => {
     this.#immediate = undefined;
-    const { ring, submitter } = this.#context;
+    const { ring, submitter, counts } = this.#context;
+    counts.passes++;
     submitter.retry();
     const { waiting } = ring;
     // Entries that the kernel did not take, or work that it put off.
