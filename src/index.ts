@@ -40,6 +40,7 @@ export type {
   Handlers,
   ListenOptions,
 } from './types.ts';
+export * from './workers/pool/index.ts';
 
 import { Port } from './port.ts';
 import type { PortOptions } from './port-options.ts';
