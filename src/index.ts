@@ -40,7 +40,17 @@ export type {
   Handlers,
   ListenOptions,
 } from './types.ts';
-export * from './workers/pool/index.ts';
+export {
+  type DispatchOptions,
+  OrderedPool,
+  type OrderedPoolOptions,
+  type OrderedPoolStatistics,
+  orderedPool,
+  type PoolContext,
+  type PoolHandler,
+  type PoolKey,
+  type PoolLeftovers,
+} from './workers/pool/index.ts';
 
 import { Port } from './port.ts';
 import type { PortOptions } from './port-options.ts';
