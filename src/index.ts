@@ -42,7 +42,7 @@ export type {
 } from './types.ts';
 export {
   type DispatchOptions,
-  OrderedPool,
+  type OrderedPool,
   type OrderedPoolOptions,
   type OrderedPoolStatistics,
   orderedPool,

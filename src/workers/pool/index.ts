@@ -1,11 +1,31 @@
-/** The ordered pool's public names. */
+/** The ordered pool's public names; its code is loaded with the first pool. */
+import type { OrderedPoolOptions } from './options.ts';
+import type { OrderedPool } from './ordered-pool.ts';
+
 export type { PoolContext, PoolHandler } from './handler.ts';
 export type { PoolKey } from './lane.ts';
 export type { OrderedPoolOptions } from './options.ts';
-export {
-  type DispatchOptions,
-  OrderedPool,
-  orderedPool,
-  type PoolLeftovers,
-} from './ordered-pool.ts';
+export type { DispatchOptions, OrderedPool, PoolLeftovers } from './ordered-pool.ts';
 export type { OrderedPoolStatistics } from './statistics.ts';
+
+/**
+ * Opens an ordered pool and starts its first threads.
+ *
+ * ```ts
+ * const pool = await orderedPool<Uint8Array>({ handler: new URL('./work.js', import.meta.url) });
+ * const reply = await pool.dispatch(bytes, { key: connection.token });
+ * await pool.close();
+ * ```
+ *
+ * Rejects with an OverlappedError: `INVALID_OPTION` for an option, and for a
+ * handler module that does not exist, throws while loading or exports no
+ * function (`cause` is the exception); `TIMED_OUT` if it does not load in
+ * time; `ABORTED` if it ends its thread; `NO_BUFFERS` if there is not enough
+ * memory.
+ */
+export async function orderedPool<Result = unknown>(
+  options: OrderedPoolOptions,
+): Promise<OrderedPool<Result>> {
+  const { OrderedPool: Pool } = await import('./ordered-pool.ts');
+  return Pool.open<Result>(options);
+}

@@ -383,24 +383,3 @@ export class OrderedPool<Result = unknown> {
     this.#answered();
   }
 }
-
-/**
- * Opens an ordered pool and starts its first threads.
- *
- * ```ts
- * const pool = await orderedPool<Uint8Array>({ handler: new URL('./work.js', import.meta.url) });
- * const reply = await pool.dispatch(bytes, { key: connection.token });
- * await pool.close();
- * ```
- *
- * Rejects with an OverlappedError: `INVALID_OPTION` for an option, and for a
- * handler module that does not exist, throws while loading or exports no
- * function (`cause` is the exception); `TIMED_OUT` if it does not load in
- * time; `ABORTED` if it ends its thread; `NO_BUFFERS` if there is not enough
- * memory.
- */
-export function orderedPool<Result = unknown>(
-  options: OrderedPoolOptions,
-): Promise<OrderedPool<Result>> {
-  return OrderedPool.open<Result>(options);
-}

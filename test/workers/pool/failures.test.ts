@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OverlappedError } from '../../../src/errors.ts';
-import { OrderedPool, orderedPool } from '../../../src/workers/pool/index.ts';
+import { orderedPool } from '../../../src/workers/pool/index.ts';
+import { OrderedPool } from '../../../src/workers/pool/ordered-pool.ts';
 import { FakeClock } from './fake-clock.ts';
 import { job, Op, Word } from './pool-handlers.worker.ts';
 import { HANDLERS, rejection, rejectsWith, until, withPool } from './pools.ts';

@@ -1,7 +1,8 @@
 /** Pools for tests, with the memory that their handlers share. */
 import * as assert from 'uvu/assert';
 import { OverlappedError } from '../../../src/errors.ts';
-import { OrderedPool, type OrderedPoolOptions } from '../../../src/workers/pool/index.ts';
+import type { OrderedPoolOptions } from '../../../src/workers/pool/index.ts';
+import { OrderedPool } from '../../../src/workers/pool/ordered-pool.ts';
 import { FakeClock } from './fake-clock.ts';
 import { Word } from './pool-handlers.worker.ts';
 
