@@ -91,4 +91,11 @@ test('the core windows know nothing of the loop above them', () => {
   assert.equal(bad, []);
 });
 
+test('the ordered pool stands on the core, beside the loop', () => {
+  const allowed =
+    /^(src\/workers\/|src\/core\/|src\/(errors|deferred|options)\.ts$|dist\/generated\/)/;
+  const bad = edges.filter(([from, to]) => from.startsWith('src/workers/') && !allowed.test(to));
+  assert.equal(bad, []);
+});
+
 test.run();
