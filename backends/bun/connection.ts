@@ -3,6 +3,7 @@ import { ERROR_BROKEN_PIPE, ERROR_CANCELED, ERROR_CLOSED, ERROR_RESET } from '#g
 import type { SocketAddress, StreamOptions } from '../backend.ts';
 import type { Entry } from '../stream/driver.ts';
 import { type Failure, failureOf } from '../stream/failure.ts';
+import { isItsOwnPeer, refusedByItself } from '../stream/itself.ts';
 import { NO_TOKEN, type OperationOwner } from '../stream/reporter.ts';
 import type { BunSocket } from './bun-api.ts';
 import type { BunContext } from './context.ts';
@@ -73,6 +74,12 @@ export class BunConnection implements Entry, OperationOwner {
     }
     this.#remember(socket);
     if (token === NO_TOKEN) return;
+    if (isItsOwnPeer(this.#local, this.#remote)) {
+      this.#closing = true;
+      socket.terminate();
+      this.onConnectError(refusedByItself());
+      return;
+    }
     this.#connectToken = NO_TOKEN;
     this.#context.begun.delete(this);
     this.#context.count('connected');

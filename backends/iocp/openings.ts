@@ -12,6 +12,7 @@ import {
 import type { DatagramOptions, Endpoint, ListenerOptions, StreamOptions } from '../backend.ts';
 import { isValidEndpoint } from '../stream/endpoint.ts';
 import { failureOf } from '../stream/failure.ts';
+import { isItsOwnPeer } from '../stream/itself.ts';
 import type { AcceptTable } from './accepts.ts';
 import * as c from './constants.ts';
 import type { Context, Entry } from './context.ts';
@@ -187,11 +188,7 @@ export class Openings {
     if (failed !== 0) return system.win32.WSAGetLastError();
     entry.remote = sockets.remoteAddress(socket);
     const local = sockets.localAddress(socket);
-    // TCP lets a socket connect to itself, when the port that it was given is the one it asks
-    // for: nobody listens there.
-    const { remote } = entry;
-    if (local === undefined || remote === undefined) return 0;
-    return local.port === remote.port && local.address === remote.address ? c.WSAECONNREFUSED : 0;
+    return isItsOwnPeer(local, entry.remote) ? c.WSAECONNREFUSED : 0;
   }
 
   /** Tries the next address, or reports what the last one said. */

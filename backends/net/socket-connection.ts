@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { ERROR_CANCELED } from '#generated/layout';
 import type { SocketAddress, StreamOptions } from '../backend.ts';
 import { failureOf } from '../stream/failure.ts';
+import { isItsOwnPeer, refusedByItself } from '../stream/itself.ts';
 import { NO_TOKEN } from '../stream/reporter.ts';
 import { StreamConnection } from './connection.ts';
 import type { SendRecord } from './sends.ts';
@@ -164,6 +165,10 @@ export class SocketConnection extends StreamConnection {
   onConnect(): void {
     const token = this.#connectToken;
     if (token === NO_TOKEN || this.closing) return;
+    if (isItsOwnPeer(this.localAddress(), this.remoteAddress())) {
+      this.#socket?.destroy(refusedByItself());
+      return;
+    }
     this.#connectToken = NO_TOKEN;
     this.context.forget(this);
     this.handle = this.context.openStream(this);
