@@ -58,26 +58,26 @@ export class UringDriver implements Driver {
   constructor(host: BackendHost, system: System, options: CheckedOptions) {
     const memory = new NativeMemory(host, system, options);
     const ring = new Ring(system, memory, options);
-    try {
-      ring.registerBuffers(options.providedBuffers);
-    } catch (error) {
-      ring.close();
-      throw error;
-    }
     const sockets = new Sockets(system, memory);
     const context = new Context(host, system, options, memory, ring, sockets);
     this.#context = context;
     this.#openings = new Openings(context);
     const completions = new Completions(context, this.#openings);
-    this.#pump = new Pump(context, {
-      reap: () => completions.reap(),
-      release: () => {
-        const { hasReports } = context;
-        if (hasReports) context.release();
-        return hasReports;
-      },
-      isOpen: () => this.#isOpen,
-    });
+    try {
+      ring.registerBuffers(options.providedBuffers);
+      this.#pump = new Pump(context, {
+        reap: () => completions.reap(),
+        release: () => {
+          const { hasReports } = context;
+          if (hasReports) context.release();
+          return hasReports;
+        },
+        isOpen: () => this.#isOpen,
+      });
+    } catch (error) {
+      ring.close();
+      throw error;
+    }
     alive.add(this);
   }
 

@@ -27,7 +27,7 @@ export class Pump {
   readonly #work: PumpWork;
   readonly #port: number;
   readonly #flush: (port: number) => number;
-  #sleeper: Sleeper | undefined;
+  readonly #sleeper: Sleeper | undefined;
   #ready: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #isAsleep = false;
@@ -36,8 +36,11 @@ export class Pump {
   #idlePasses = 0;
   #isStopped = false;
 
+  /** @throws LinuxError: what it sleeps by is made now, not when descriptors are used up */
   constructor(context: Context, work: PumpWork) {
     this.#context = context;
+    const { system, ring, options } = context;
+    if (!options.blocking) this.#sleeper = createSleeper(system, ring.fd, this.#woken);
     this.#work = work;
     this.#port = context.memory.port;
     this.#flush = context.memory.core.exports.uringFlush;
@@ -119,14 +122,13 @@ export class Pump {
   }
 
   #sleep(): void {
-    const { referenced, opening, counts, ring, system } = this.#context;
+    const { referenced, opening, counts } = this.#context;
     const isReferenced = referenced + opening > 0;
     if (this.#isAsleep && this.#isAsleepReferenced === isReferenced) return;
     counts.waits++;
     this.#isAsleep = true;
     this.#isAsleepReferenced = isReferenced;
-    this.#sleeper ??= createSleeper(system, ring.fd, this.#woken);
-    this.#sleeper.sleep(isReferenced);
+    this.#sleeper?.sleep(isReferenced);
   }
 
   readonly #woken = (): void => {

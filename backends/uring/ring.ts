@@ -3,7 +3,7 @@ import * as layout from '#generated/layout';
 import * as c from './constants.ts';
 import type { NativeMemory } from './memory.ts';
 import { type CheckedOptions, RING_PLACES, type RingPlace } from './options.ts';
-import { LinuxError, refusal, type System } from './system.ts';
+import { refusal, type System } from './system.ts';
 
 /** What a kernel may refuse, from the best to what every one since 5.19 has. */
 interface Attempt {
@@ -205,7 +205,7 @@ export class Ring {
 
   /**
    * Gives the kernel the ring of buffers, as group 0.
-   * @throws LinuxError
+   * @throws Error in words for a person
    */
   registerBuffers(count: number): void {
     const { libc } = this.#system;
@@ -216,7 +216,7 @@ export class Ring {
       this.#bufferRing(base + buffers, count),
       1,
     );
-    if (code !== 0) throw new LinuxError('io_uring_register', libc.errno());
+    if (code !== 0) throw new Error(refusal(libc.errno()));
     this.#hasBuffers = true;
   }
 

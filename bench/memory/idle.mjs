@@ -18,6 +18,12 @@ import { describeMachine, printMachine, printTable, progress, range } from '../e
 import { ratioByRound, spread, verdict } from '../echo/statistics.mjs';
 
 const PROMISED_AT_MOST = 1.2;
+/** Over `uring` alone, 10,000 connections: memory above the empty server, and CPU while nothing happens. */
+const WANTED_URING = { connections: 10_000, mebibytes: 60, cpuPercent: 0.5 };
+/** How long nothing happens. */
+const IDLE_MS = 4000;
+/** Of the kernel's clock in /proc; the same on all Linux systems. */
+const TICKS_A_SECOND = 100;
 /** Files a process needs besides its connections. */
 const SPARE_FILES = 100;
 const CONNECT_LIMIT_MS = 120_000;
@@ -58,6 +64,14 @@ function residentKiB(pid) {
   } catch {
     throw new Error('the server ended while it was measured');
   }
+}
+
+/** CPU time of a process so far, all its threads, in ms. */
+function cpuMs(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which may contain anything: state is field 3, utime 14, stime 15.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_A_SECOND;
 }
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -114,7 +128,13 @@ async function measure(server, connections) {
     try {
       await sleep(500);
       const after = await settledKiB(running.pid);
-      return { before, after, perConnection: ((after - before) * 1024) / connections };
+      // The collections' own threads come to rest.
+      await sleep(500);
+      const start = cpuMs(running.pid);
+      await sleep(IDLE_MS);
+      const cpuPercent = ((cpuMs(running.pid) - start) * 100) / IDLE_MS;
+      const growth = after - before;
+      return { before, after, growth, cpuPercent, perConnection: (growth * 1024) / connections };
     } finally {
       await clients.stop();
     }
@@ -162,7 +182,7 @@ async function main() {
   }
   progress('');
   const mebibytes = (kibibytes) => (kibibytes / 1024).toFixed(1);
-  const rows = [['server', 'before', 'with the connections', 'bytes a connection']];
+  const rows = [['server', 'before', 'with the connections', 'bytes a connection', 'CPU idle, %']];
   const of = (name, key) => runs[name].map((run) => run[key]);
   for (const { name } of servers) {
     rows.push([
@@ -170,6 +190,7 @@ async function main() {
       range(spread(of(name, 'before')), mebibytes),
       range(spread(of(name, 'after')), mebibytes),
       range(spread(of(name, 'perConnection')), (value) => value.toFixed(0)),
+      range(spread(of(name, 'cpuPercent')), (value) => value.toFixed(2)),
     ]);
   }
   printTable(rows);
@@ -181,6 +202,13 @@ async function main() {
     `\ntotal: ${range(total, two)} times node:net (promised: ≤ ${PROMISED_AT_MOST}): ${reached}`,
   );
   console.log(`growth: ${range(growth, two)} times node:net`);
+  if (options.backend === 'uring' && connections === WANTED_URING.connections) {
+    const wanted = (key, most) => verdict(spread(of(ours, key)), most, 'most');
+    const { mebibytes: most, cpuPercent } = WANTED_URING;
+    const memory = wanted('growth', most * 1024);
+    console.log(`above the empty server (wanted: ≤ ${most} MiB): ${memory}`);
+    console.log(`CPU idle (wanted: ≤ ${cpuPercent} %): ${wanted('cpuPercent', cpuPercent)}`);
+  }
   if (options.json !== undefined) {
     const all = { machine, connections, rounds, runs, total, growth, reached };
     writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);

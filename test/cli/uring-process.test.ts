@@ -1,0 +1,348 @@
+/**
+ * The backend `uring` in processes of its own, in each host: how they end, alone
+ * or asleep; what a limit of descriptors does; that no packet is slept through.
+ */
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { probe } from '../../backends/uring/index.ts';
+import { CompileError, compile } from '../../bench/echo/compile.mjs';
+import { findProgram } from '../hosts/process.ts';
+import { environment } from '../support/environment.ts';
+import { findHost, HOST_NAMES, HOSTS, type HostName, startProgram } from './run-cli.ts';
+
+const test = suite('uring in processes');
+const { available } = await probe();
+const PACKAGE = pathToFileURL(resolve('dist/index.js')).href;
+let folder = '';
+let programs = 0;
+
+test.before(async () => {
+  // Here, because Deno looks for koffi from where a program lies.
+  folder = await mkdtemp(resolve('dist/test-uring-'));
+  await chmod(folder, 0o755);
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+/** Starts a module's text in a host, behind the words of `wrapper`. */
+async function start(host: HostName, text: string, wrapper: readonly string[] = []) {
+  const path = join(folder, `program-${programs++}.mjs`);
+  await writeFile(path, text);
+  const program = (await findHost(host)) as string;
+  const command = [...wrapper, program, ...HOSTS[host].slice(1), path];
+  return startProgram(command[0] as string, command.slice(1), { DENO_NO_UPDATE_CHECK: '1' });
+}
+
+// ---------------------------------------------------------------- ends
+
+/** Two open ends of a connection, and a port that has nothing to do. */
+const BEGIN = `
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, line, listen, openPort } from '${PACKAGE}';
+const port = await openPort({ backend: 'uring' });
+const server = await listen({ on: port, port: 0, host: '127.0.0.1', framing: line(), message() {} });
+const client = await connect({ on: port, host: '127.0.0.1', port: server.address.port, framing: line() });
+// Until it is in the kernel.
+const asleep = () => sleep(200);
+console.log('open');
+`;
+
+interface Case {
+  readonly title: string;
+  readonly end: string;
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: RegExp;
+}
+
+const CASES: readonly Case[] = [
+  {
+    title: 'process.exit while asleep',
+    end: `await asleep(); console.log('exits'); process.exit(7);`,
+    exit: 7,
+    stdout: 'open\nexits\n',
+    stderr: /^$/,
+  },
+  {
+    title: 'an uncaught exception while asleep',
+    end: `await asleep(); setTimeout(() => { throw new Error('thrown on purpose'); });`,
+    exit: 1,
+    stdout: 'open\n',
+    stderr: /thrown on purpose/,
+  },
+  {
+    title: 'process.exit with operations just begun',
+    end: `for (let i = 0; i < 100; i++) client.send('x'.repeat(1000)); process.exit(8);`,
+    exit: 8,
+    stdout: 'open\n',
+    stderr: /^$/,
+  },
+  {
+    title: 'process.exit while a port closes',
+    end: `await asleep(); void port.close(); process.exit(9);`,
+    exit: 9,
+    stdout: 'open\n',
+    stderr: /^$/,
+  },
+  {
+    title: 'nothing that is referenced keeps it: it ends by itself',
+    end: `await asleep(); client.abort(); await client.closed; server.unref();
+process.on('exit', () => console.log('exits'));`,
+    exit: 0,
+    stdout: 'open\nexits\n',
+    stderr: /^$/,
+  },
+  {
+    title: 'a closed port keeps nothing: it ends by itself',
+    end: `await asleep(); const left = await port.close(); console.log(JSON.stringify(left));`,
+    exit: 0,
+    stdout: 'open\n{"operations":0,"handles":0,"lent":0,"buffers":0,"connections":0}\n',
+    stderr: /^$/,
+  },
+];
+
+for (const host of HOST_NAMES) {
+  for (const { title, end, exit, stdout, stderr } of CASES) {
+    test(`${host}: ${title}`, async () => {
+      if (!available || (await findHost(host)) === undefined) return;
+      const outcome = await (await start(host, `${BEGIN}${end}\n`)).ended;
+      assert.is(outcome.exit, exit, `${outcome.stdout}${outcome.stderr}`);
+      assert.is(outcome.stdout, stdout);
+      assert.match(outcome.stderr, stderr);
+    });
+  }
+}
+
+// ---------------------------------------------------------------- echo
+
+/** Answers each line; says what it has counted where a line asks. */
+const ECHO = `
+import process from 'node:process';
+import { line, listen } from '${PACKAGE}';
+// Deno makes descriptors for signals when it first needs them, and panics if there are none.
+process.on('SIGUSR2', () => {});
+const server = await listen({
+  backend: 'uring', port: 0, host: '127.0.0.1', framing: line(),
+  message(connection, bytes) {
+    if (bytes[0] !== 0x3f) { connection.send(bytes); return; }
+    const { backend, connections, errors } = server.port.statistics();
+    connection.send(JSON.stringify({ backend, connections, errors }));
+  },
+  error() {},
+});
+console.log('listening ' + server.address.port);
+`;
+
+class Peer {
+  readonly socket: Socket;
+  readonly #lines: string[] = [];
+  #rest = '';
+  #wake: () => void = () => {};
+
+  constructor(port: number) {
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.socket.on('error', () => {});
+    this.socket.setEncoding('latin1').on('data', (text: string) => {
+      const lines = (this.#rest + text).split('\n');
+      this.#rest = lines.pop() as string;
+      this.#lines.push(...lines);
+      this.#wake();
+    });
+  }
+
+  /** The next line; undefined if none comes in time. */
+  async line(limitMs: number): Promise<string | undefined> {
+    const limit = AbortSignal.timeout(limitMs);
+    while (this.#lines.length === 0 && !limit.aborted) {
+      await new Promise<void>((wake) => {
+        this.#wake = wake;
+        limit.addEventListener('abort', () => wake(), { once: true });
+      });
+    }
+    return this.#lines.shift();
+  }
+
+  async ask(text: string, limitMs = 5000): Promise<string | undefined> {
+    this.socket.write(`${text}\n`);
+    return this.line(limitMs);
+  }
+}
+
+async function portOf(program: Awaited<ReturnType<typeof start>>): Promise<number> {
+  return Number((await program.output(/^listening (\d+)$/m))[1]);
+}
+
+/** Numbers from 0 to 1 that a seed gives again. */
+function randomNumbers(seed: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+const ROUNDS = 3000;
+/** Gaps around what twenty passes of a loop take: some ends fall into its going to sleep. */
+const GAP_MOST_US = 400;
+
+for (const host of HOST_NAMES) {
+  test(`${host}: no packet is slept through`, async () => {
+    if (!available || (await findHost(host)) === undefined) return;
+    const seed = Number(environment('PROPERTY_SEED') ?? Math.floor(Math.random() * 2 ** 31));
+    const random = randomNumbers(seed);
+    const program = await start(host, ECHO);
+    try {
+      const port = await portOf(program);
+      const peers = Array.from({ length: 3 }, () => new Peer(port));
+      for (let round = 0; round < ROUNDS; round++) {
+        // Sleeping would round to a millisecond.
+        const until = process.hrtime.bigint() + BigInt(Math.floor(random() * GAP_MOST_US * 1000));
+        while (process.hrtime.bigint() < until);
+        if (random() < 0.01) await sleep(3);
+        const count = 1 + Math.floor(random() ** 4 * 20);
+        const peer = peers[Math.floor(random() * peers.length)] as Peer;
+        peer.socket.write(Array.from({ length: count }, (_, i) => `${round}.${i}\n`).join(''));
+        for (let i = 0; i < count; i++) {
+          const said = await peer.line(5000);
+          assert.is(said, `${round}.${i}`, `replay with PROPERTY_SEED=${seed}`);
+        }
+      }
+      const { backend } = JSON.parse((await peers[0]?.ask('?')) as string);
+      // Both were met, else this shows nothing.
+      assert.ok(backend.waits > ROUNDS / 100, `slept ${backend.waits} times`);
+      assert.ok(backend.waits < ROUNDS, `slept ${backend.waits} times`);
+      for (const { socket } of peers) socket.destroy();
+    } finally {
+      program.child.kill('SIGKILL');
+      await program.ended;
+    }
+  });
+}
+
+const LIMIT = 64;
+const CLIENTS = 80;
+
+for (const host of HOST_NAMES) {
+  test(`${host}: without a free descriptor accepting pauses, and goes on with one`, async () => {
+    if (!available || (await findHost(host)) === undefined) return;
+    const prlimit = await findProgram('prlimit');
+    if (prlimit === undefined) return;
+    const program = await start(host, ECHO, [prlimit, `--nofile=${LIMIT}:${LIMIT}`]);
+    try {
+      const port = await portOf(program);
+      const peers: Peer[] = [];
+      for (let i = 0; i < CLIENTS; i++) {
+        const peer = new Peer(port);
+        await once(peer.socket, 'connect');
+        peers.push(peer);
+      }
+      // One after the other, as they were accepted: the first that waits ends it.
+      let served = 0;
+      while ((await peers[served]?.ask(`a${served}`, 500)) === `a${served}`) served++;
+      assert.ok(served > 8 && served < LIMIT, `${served} served`);
+      // Those that are served stay so.
+      assert.is(await peers[0]?.ask('still'), 'still');
+      for (const peer of peers.slice(1, served)) peer.socket.destroy();
+      // Those behind come in their place; the first has asked already.
+      assert.is(await peers[served]?.line(5000), `a${served}`);
+      const last = Math.min(CLIENTS, served + served - 1);
+      for (let i = served + 1; i < last; i++) assert.is(await peers[i]?.ask(`b${i}`), `b${i}`);
+      for (const peer of peers) peer.socket.destroy();
+      // Long after: nothing was lost on the way.
+      const late = new Peer(port);
+      const said = JSON.parse((await late.ask('?')) as string);
+      for (let i = 0; i < 100 && said.connections > 2; i++) {
+        await sleep(20);
+        Object.assign(said, JSON.parse((await late.ask('?')) as string));
+      }
+      assert.is(said.connections, 2);
+      assert.is(said.backend.socketsOpen, 2);
+      late.socket.destroy();
+    } finally {
+      program.child.kill('SIGKILL');
+      await program.ended;
+    }
+  });
+}
+
+// ---------------------------------------------------------------- locked memory
+
+const MANY_PORTS = `
+import { openPort } from '${PACKAGE}';
+const ports = [];
+try {
+  for (let i = 0; i < 60; i++) ports.push(await openPort({ backend: 'uring' }));
+} catch (error) {
+  console.log(ports.length, error.message);
+}
+for (const port of ports) await port.close();
+const again = await openPort({ backend: 'uring' });
+await again.close();
+console.log('again');
+`;
+
+test('where no more memory may be locked it is said in words, and a closed port gives it back', async () => {
+  const prlimit = await findProgram('prlimit');
+  const setpriv = await findProgram('setpriv');
+  if (!available || prlimit === undefined || setpriv === undefined) return;
+  // Root may lock all there is.
+  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all'];
+  const wrapper = process.getuid?.() === 0 ? [setpriv, ...nobody] : [];
+  const program = await start('node', MANY_PORTS, [prlimit, '--memlock=262144:262144', ...wrapper]);
+  const { exit, stdout, stderr } = await program.ended;
+  // Others may not be let into this folder.
+  if (/EACCES|Cannot find module/.test(stderr)) return;
+  assert.is(exit, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /^[1-9]\d? no memory may be locked .*ulimit.*\nagain\n$/);
+});
+
+// ---------------------------------------------------------------- system calls
+
+/** Calls into the kernel for a thousand messages of 50 connections with 16 each. */
+const ENTERS_MOST = 30;
+
+test('a thousand messages take a few calls into the kernel', async () => {
+  let load: string;
+  try {
+    load = compile(pathToFileURL(resolve('bench/echo/load.c')));
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    return;
+  }
+  if (!available) return;
+  const statistics = join(folder, 'statistics.json');
+  const server = startProgram(process.execPath, ['bench/echo/servers/overlapped-batch.mjs'], {
+    BACKEND: 'uring',
+    STATISTICS_FILE: statistics,
+  });
+  try {
+    const port = await portOf(server);
+    const counts = ['50', '16', '64', '1', '--warmup', '0.3'];
+    const run = await startProgram(load, ['127.0.0.1', String(port), ...counts]).ended;
+    assert.is(run.exit, 0, `${run.stdout}${run.stderr}`);
+    let text = '';
+    for (let i = 0; i < 200 && text === ''; i++) {
+      await sleep(20);
+      text = await readFile(statistics, 'utf8').catch(() => '');
+    }
+    const { backend } = JSON.parse(text);
+    const messages = Number(run.json?.allMessages);
+    assert.ok(messages > 1000);
+    const calls = ((backend.enters + backend.waits) * 1000) / messages;
+    assert.ok(calls <= ENTERS_MOST, `${calls.toFixed(1)} calls for 1,000 messages`);
+  } finally {
+    server.child.kill('SIGKILL');
+    await server.ended;
+  }
+});
+
+test.run();
