@@ -105,8 +105,13 @@ export class Port {
    * one for each choice of options.
    * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED if the backend cannot run here, NO_BUFFERS
    */
-  static async open(options: PortOptions = {}): Promise<Port> {
-    const choice = await chooseBackend(options.backend);
+  static open(options: PortOptions = {}): Promise<Port> {
+    return Port.#open(options, new Map());
+  }
+
+  /** `failed`: see `chooseBackend`. */
+  static async #open(options: PortOptions, failed: Map<string, string>): Promise<Port> {
+    const choice = await chooseBackend(options.backend, failed);
     const sizes: RegionSizes = {
       maxConnections: integerOption('maxConnections', options.maxConnections, 16_384, 1, 2 ** 20),
       receiveBufferBytes: integerOption(
@@ -166,7 +171,15 @@ export class Port {
         return (late.regions as Regions).port;
       },
     };
-    const driver = await selection.create(host, selection.options);
+    let driver: Driver;
+    try {
+      driver = await selection.create(host, selection.options);
+    } catch (cause) {
+      // The system had no more of what it needs: where nothing was asked for, the next will do.
+      if ((options.backend ?? 'auto') !== 'auto') throw cause;
+      failed.set(selection.name, cause instanceof Error ? cause.message : String(cause));
+      return Port.#open(options, failed);
+    }
     const regions = placeRegions(core, sizes, driver.limits);
     buffersAt = exports.poolAddress(regions.buffers, 0) >>> 0;
     late.regions = regions;

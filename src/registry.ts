@@ -71,8 +71,15 @@ export async function probeAll(): Promise<readonly BackendReport[]> {
   return reports;
 }
 
-/** @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED with the reason why not */
-export async function chooseBackend(wanted: PortOptions['backend'] = 'auto'): Promise<Choice> {
+/**
+ * @param failed by name, why a backend that passed its probe could not be had after all:
+ *   `auto` passes it over
+ * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED with the reason why not
+ */
+export async function chooseBackend(
+  wanted: PortOptions['backend'] = 'auto',
+  failed: ReadonlyMap<string, string> = new Map(),
+): Promise<Choice> {
   if (typeof wanted === 'object') {
     const selection = wanted as BackendSelection<unknown>;
     return demand(selection.name, selection, 'chosen by its own options');
@@ -85,14 +92,15 @@ export async function chooseBackend(wanted: PortOptions['backend'] = 'auto'): Pr
   }
   const tried: BackendReport[] = [];
   for (const name of AUTOMATIC) {
+    const reason = failed.get(name);
     const selection = await selectionOf(name);
-    const probe = await probeOf(selection);
+    const probe: Probe =
+      reason === undefined ? await probeOf(selection) : { available: false, reason };
     tried.push(report(name, probe));
     if (probe.available && selection !== undefined) {
       const passed = tried.slice(0, -1).map((entry) => `${entry.name}: ${entry.reason}`);
-      const reason =
-        passed.length === 0 ? 'the fastest' : `the fastest here (${passed.join('; ')})`;
-      return { selection, reason, tried };
+      const why = passed.length === 0 ? 'the fastest' : `the fastest here (${passed.join('; ')})`;
+      return { selection, reason: why, tried };
     }
   }
   throw new OverlappedError(

@@ -284,13 +284,16 @@ try {
 } catch (error) {
   console.log(ports.length, error.message);
 }
+const other = await openPort();
+console.log(other.backend.name, other.backend.reason);
+await other.close();
 for (const port of ports) await port.close();
 const again = await openPort({ backend: 'uring' });
 await again.close();
 console.log('again');
 `;
 
-test('where no more memory may be locked it is said in words, and a closed port gives it back', async () => {
+test('where no more memory may be locked it is said in words, `auto` goes on, and a closed port gives it back', async () => {
   const prlimit = await findProgram('prlimit');
   const setpriv = await findProgram('setpriv');
   if (!available || prlimit === undefined || setpriv === undefined) return;
@@ -302,7 +305,11 @@ test('where no more memory may be locked it is said in words, and a closed port 
   // Others may not be let into this folder.
   if (/EACCES|Cannot find module/.test(stderr)) return;
   assert.is(exit, 0, `${stdout}${stderr}`);
-  assert.match(stdout, /^[1-9]\d? no memory may be locked .*ulimit.*\nagain\n$/);
+  const [limit, other, ...rest] = stdout.split('\n');
+  assert.match(limit ?? '', /^[1-9]\d? no memory may be locked .*ulimit/);
+  // Who did not ask for it gets another backend, and the reason.
+  assert.match(other ?? '', /^net the fastest here .*uring: no memory may be locked/);
+  assert.equal(rest, ['again', '']);
 });
 
 // ---------------------------------------------------------------- system calls
