@@ -13,7 +13,7 @@ export type { OrderedPoolStatistics } from './statistics.ts';
  *
  * ```ts
  * const pool = await orderedPool<Uint8Array>({ handler: new URL('./work.js', import.meta.url) });
- * const reply = await pool.dispatch(bytes, { key: connection.token });
+ * const reply = await pool.dispatch(bytes, { key: connection.id });
  * await pool.close();
  * ```
  *
