@@ -1,6 +1,4 @@
 /** What makes a socket with a handle: listen, bind and connect. Names are resolved first. */
-import dns from 'node:dns';
-import net from 'node:net';
 import {
   ERROR_INVALID_OPTION,
   ERROR_NOT_SUPPORTED,
@@ -13,21 +11,17 @@ import type { DatagramOptions, Endpoint, ListenerOptions, StreamOptions } from '
 import { isValidEndpoint } from '../stream/endpoint.ts';
 import { failureOf } from '../stream/failure.ts';
 import { isItsOwnPeer } from '../stream/itself.ts';
+import { resolveTargets, type Target } from '../stream/resolve.ts';
 import type { AcceptTable } from './accepts.ts';
 import * as c from './constants.ts';
 import type { Context, Entry } from './context.ts';
 import { winsockOfStatus } from './errors.ts';
 import { Listener } from './listener.ts';
-import { type Family, WinsockError } from './sockets.ts';
+import { WinsockError } from './sockets.ts';
 import type { Transfers } from './transfers.ts';
 import type { Socket } from './win32.ts';
 
 const SLOT_MASK = 0xfffff;
-
-interface Target {
-  readonly address: string;
-  readonly family: Family;
-}
 
 /** Something that has a token and no handle yet. */
 interface Opening {
@@ -108,7 +102,7 @@ export class Openings {
       return;
     }
     this.#begin(token, endpoint, async (opening, [target], port) => {
-      const peers = peer === undefined ? [] : await resolve(peer.host);
+      const peers = peer === undefined ? [] : await resolveTargets(peer.host);
       if (opening.canceled) return;
       const context = this.#context;
       const { sockets } = context;
@@ -304,7 +298,7 @@ export class Openings {
 
   async #resolved(opening: Opening, host: string, port: number, work: Work): Promise<void> {
     try {
-      const targets = await resolve(host);
+      const targets = await resolveTargets(host);
       if (!opening.canceled) await work(opening, targets, port);
     } catch (error) {
       if (opening.canceled) return;
@@ -335,16 +329,4 @@ export class Openings {
     this.#context.opening--;
     this.#context.onChange();
   }
-}
-
-/** The addresses of a host, best first. Rejects with the resolver's error. */
-async function resolve(host: string): Promise<Targets> {
-  const version = net.isIP(host);
-  if (version !== 0) return [{ address: host, family: version as Family }];
-  const found = await dns.promises.lookup(host, { all: true, verbatim: true });
-  const targets = found.map(({ address, family }) => ({ address, family: family as Family }));
-  const [first, ...others] = targets;
-  if (first === undefined)
-    throw Object.assign(new Error(`no address for ${host}`), { code: 'ENOTFOUND' });
-  return [first, ...others];
 }

@@ -1,5 +1,6 @@
 /** Windows as this process sees it: loaded once, on first use, and only there. */
 import process from 'node:process';
+import { loadKoffi, unsuitableHost } from '../koffi.ts';
 import * as c from './constants.ts';
 import { type Extensions, type Koffi, loadExtensions, loadWin32, type Win32 } from './win32.ts';
 
@@ -8,11 +9,6 @@ export interface System {
   readonly win32: Win32;
   readonly extensions: Extensions;
 }
-
-/** Below these something crashes instead of failing. */
-const KOFFI_LEAST = [3, 3, 4] as const;
-const BUN_LEAST = [1, 4, 5] as const;
-const ARCHITECTURES: readonly string[] = ['x64', 'arm64'];
 
 let loading: Promise<System> | undefined;
 
@@ -61,41 +57,5 @@ export function unsupported(
   bunVersion: string | undefined,
 ): string | undefined {
   if (platform !== 'win32') return `completion ports are Windows' own; this is ${platform}`;
-  if (!ARCHITECTURES.includes(architecture)) return `not for ${architecture}`;
-  if (bunVersion !== undefined && !atLeast(bunVersion, BUN_LEAST)) {
-    return `Bun ${bunVersion} crashes in koffi: Bun ${BUN_LEAST.join('.')} or later is needed`;
-  }
-  return undefined;
-}
-
-/** Why this koffi will not do; undefined if it will. */
-export function unsuitableKoffi(version: unknown): string | undefined {
-  if (typeof version === 'string' && atLeast(version, KOFFI_LEAST)) return undefined;
-  return `koffi ${KOFFI_LEAST.join('.')} or later is needed, this is ${String(version)}: npm install koffi`;
-}
-
-async function loadKoffi(): Promise<Koffi> {
-  let module: { readonly default?: unknown; readonly version?: unknown };
-  try {
-    module = (await import('koffi')) as typeof module;
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the optional dependency koffi does not load (npm install koffi): ${text}`, {
-      cause,
-    });
-  }
-  const koffi = (module.default ?? module) as Koffi & { readonly version?: unknown };
-  const reason = unsuitableKoffi(koffi.version);
-  if (reason !== undefined) throw new Error(reason);
-  return koffi;
-}
-
-/** Compares the numbers of `1.2.3` and what follows them not at all. */
-function atLeast(version: string, least: readonly number[]): boolean {
-  const numbers = version.split(/[.+-]/, least.length).map(Number);
-  for (const [index, wanted] of least.entries()) {
-    const found = numbers[index] ?? 0;
-    if (found !== wanted) return found > wanted;
-  }
-  return true;
+  return unsuitableHost(architecture, bunVersion);
 }

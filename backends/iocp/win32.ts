@@ -16,14 +16,13 @@
  * Records live in linear memory, by the offsets of `constants.ts`; koffi
  * structures would be copied in and out.
  */
-import type * as koffiModule from 'koffi';
+import type { Address, Foreign, KoffiModule } from '../koffi.ts';
 import * as c from './constants.ts';
 
-/** What is needed of koffi: both `import('koffi')` and its default export will do. */
-export type Koffi = Pick<typeof koffiModule, 'load' | 'proto' | 'decode' | 'address'>;
+/** What is needed of koffi. */
+export type Koffi = Pick<KoffiModule, 'load' | 'proto' | 'decode' | 'address'>;
 
-/** An absolute address of this process, as a Number. 0 is NULL. */
-export type Address = number;
+export type { Address };
 /** A SOCKET; -1 is INVALID_SOCKET. */
 export type Socket = number;
 /** A HANDLE; 0 or -1 is none, depending on the function. */
@@ -32,22 +31,6 @@ export type Handle = number;
 export type Transient = Address | Uint8Array | null;
 /** Windows' BOOL: 0 is failure. */
 export type Bool = number;
-
-/**
- * A foreign function with its asynchronous form, which runs on a thread of
- * koffi's and calls back on this one. The last error of an asynchronous call
- * is visible inside its callback only.
- */
-export interface Foreign<Parameters extends readonly unknown[], Result> {
-  (...parameters: Parameters): Result;
-  async(
-    ...parameters: [
-      ...Parameters,
-      // null without an error; koffi's own failures only, never the function's.
-      callback: (error: Error | null, result: Result) => void,
-    ]
-  ): void;
-}
 
 const HANDLE = 'intptr_t';
 const SOCKET = 'intptr_t';

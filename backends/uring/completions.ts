@@ -24,14 +24,7 @@ import { type Context, type Entry, NO_TOKEN } from './context.ts';
 import { Listener } from './listener.ts';
 import { slotOf } from './memory.ts';
 import type { Openings } from './openings.ts';
-import {
-  TAG_ACCEPT,
-  TAG_CONNECT,
-  TAG_POST,
-  TAG_SHIFT_HIGH,
-  TAG_TRANSFER,
-  TAG_WAKE,
-} from './submitter.ts';
+import { TAG_ACCEPT, TAG_CONNECT, TAG_POST, TAG_SHIFT_HIGH, TAG_TRANSFER } from './submitter.ts';
 
 /** After one of these nothing that comes is the stream's clean end. */
 const BREAKS: ReadonlySet<number> = new Set([ERROR_RESET, ERROR_ABORTED, ERROR_TIMED_OUT]);
@@ -40,8 +33,6 @@ const TOKEN_HIGH_MASK = 2 ** TAG_SHIFT_HIGH - 1;
 export class Completions {
   readonly #context: Context;
   readonly #openings: Openings;
-  /** A wait was ended from elsewhere; the argument: whether that can happen again. */
-  onWake: (again: boolean) => void = () => {};
 
   constructor(context: Context, openings: Openings) {
     this.#context = context;
@@ -80,9 +71,6 @@ export class Completions {
         break;
       case TAG_POST:
         this.#context.host.complete(token, 0);
-        break;
-      case TAG_WAKE:
-        this.onWake((flags & c.IORING_CQE_F_MORE) !== 0);
         break;
     }
   }

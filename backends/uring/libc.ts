@@ -9,31 +9,15 @@
  * - `void *` takes a Uint8Array, good for the call only.
  * - A failed call returns -1; `errno` tells why if it is the very next call.
  */
-import type * as koffiModule from 'koffi';
+import type { Address, Foreign, KoffiModule } from '../koffi.ts';
 import * as c from './constants.ts';
 
-/** What is needed of koffi: both `import('koffi')` and its default export will do. */
-export type Koffi = Pick<
-  typeof koffiModule,
-  'load' | 'address' | 'errno' | 'node' | 'alloc' | 'decode'
->;
+/** What is needed of koffi. */
+export type Koffi = Pick<KoffiModule, 'load' | 'address' | 'errno' | 'node' | 'alloc' | 'decode'>;
 
-/** An absolute address of this process, as a Number. 0 is NULL. */
-export type Address = number;
+export type { Address };
 /** Memory that is used during the call only. */
 export type Transient = Uint8Array | null;
-
-/** A foreign function with its asynchronous form, which runs on a thread of the host's pool. */
-export interface Foreign<Parameters extends readonly unknown[], Result> {
-  (...parameters: Parameters): Result;
-  async(
-    ...parameters: [
-      ...Parameters,
-      // null without an error; koffi's own failures only, never the function's.
-      callback: (error: Error | null, result: Result) => void,
-    ]
-  ): void;
-}
 
 const ADDRESS = 'uintptr_t';
 const TRANSIENT = 'void *';

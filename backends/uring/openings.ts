@@ -9,6 +9,7 @@ import {
 import type { DatagramOptions, Endpoint, ListenerOptions, StreamOptions } from '../backend.ts';
 import { isValidEndpoint } from '../stream/endpoint.ts';
 import { failureOf } from '../stream/failure.ts';
+import { isItsOwnPeer } from '../stream/itself.ts';
 import { resolveTargets, type Target } from '../stream/resolve.ts';
 import { removeStaleSocket } from '../stream/stale-socket.ts';
 import * as c from './constants.ts';
@@ -182,7 +183,8 @@ export class Openings {
       this.#next(connecting);
       return true;
     }
-    if (entry.family !== 'path' && sockets.isItsOwnPeer(entry.fd)) {
+    const { fd } = entry;
+    if (isItsOwnPeer(sockets.localAddress(fd), sockets.remoteAddress(fd))) {
       connecting.entry = undefined;
       connecting.code = c.ECONNREFUSED;
       this.#drop(entry);

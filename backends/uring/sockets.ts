@@ -136,16 +136,6 @@ export class Sockets {
     return this.libc.getpeername(fd, name, length) === 0 ? this.readAddress(this.#name) : undefined;
   }
 
-  /**
-   * Whether it reached itself: a port of this computer that nobody listens on
-   * can be the very one that the system chose for our side.
-   */
-  isItsOwnPeer(fd: number): boolean {
-    const local = this.localAddress(fd);
-    const remote = this.remoteAddress(fd);
-    return local !== undefined && local.port === remote?.port && local.address === remote.address;
-  }
-
   #nameRoom(): readonly [name: number, length: number] {
     const { base, core, scratch } = this.memory;
     core.u32[(scratch + NAME_LENGTH_OFFSET) >>> 2] = c.sockaddr_storage.$size;

@@ -15,7 +15,6 @@ export const TAG_NOBODY = 1;
 export const TAG_ACCEPT = 2;
 export const TAG_CONNECT = 3;
 export const TAG_POST = 4;
-export const TAG_WAKE = 5;
 /** In the upper word of a `user_data`. */
 export const TAG_SHIFT_HIGH = layout.URING_TAG_SHIFT - 32;
 

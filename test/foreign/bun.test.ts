@@ -1,6 +1,7 @@
 import { bun, probe } from '../../backends/bun/index.ts';
 import { hasIpv6 } from '../conformance/host.ts';
-import { foreign, IS_WINE } from './suite.ts';
+import { IS_WINE } from '../support/windows.ts';
+import { foreign } from './suite.ts';
 
 if ((await probe()).available) {
   await foreign(

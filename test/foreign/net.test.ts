@@ -1,6 +1,7 @@
 import { net } from '../../backends/net/index.ts';
 import { hasIpv6 } from '../conformance/host.ts';
-import { foreign, IS_WINE } from './suite.ts';
+import { IS_WINE } from '../support/windows.ts';
+import { foreign } from './suite.ts';
 
 const isBun = 'Bun' in globalThis;
 const isDeno = 'Deno' in globalThis;

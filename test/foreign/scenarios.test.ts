@@ -1,8 +1,8 @@
 import { bun, probe } from '../../backends/bun/index.ts';
 import { net } from '../../backends/net/index.ts';
 import { sim } from '../../backends/sim/index.ts';
+import { IS_WINE } from '../support/windows.ts';
 import { scenarioSuite } from './scenarios.ts';
-import { IS_WINE } from './suite.ts';
 
 const endpoint = () => ({ host: '127.0.0.1', port: 0 });
 const options = { endpoint, resets: true };

@@ -2,7 +2,6 @@
  * Every backend against a program that shares no line with it: what two ends of our own would
  * agree on wrongly shows here. A backend is added by one file that calls `foreign`.
  */
-import process from 'node:process';
 import { suite } from 'uvu';
 import type { BackendSelection } from '../../backends/backend.ts';
 import type { Capabilities } from '../conformance/context.ts';
@@ -24,9 +23,6 @@ export interface Quirks {
   /** An address that is not there is an invalid option. */
   readonly listenIsInvalid?: boolean;
 }
-
-/** Whether the system below is Wine. */
-export const IS_WINE = process.platform === 'win32' && environment('WINELOADER') !== undefined;
 
 /** The peer's path. Where there is none a word says why, and under CI that is a failure. */
 async function peerOrWord(label: string): Promise<string | undefined> {

@@ -4,7 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create, iocp, probe } from '../../../backends/iocp/index.ts';
 import { checkOptions } from '../../../backends/iocp/options.ts';
-import { unsuitableKoffi, unsupported } from '../../../backends/iocp/system.ts';
+import { unsupported } from '../../../backends/iocp/system.ts';
+import { unsuitableKoffi } from '../../../backends/koffi.ts';
 import { OverlappedError } from '../../../src/errors.ts';
 import { chooseBackend } from '../../../src/registry.ts';
 
