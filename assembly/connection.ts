@@ -72,6 +72,7 @@ import { poolAcquire, poolCheck, poolRelease, poolToken } from './pool';
 import { armReceives, decoderOf, dropPending, receiveHeld } from './receive';
 import { storeDrain, storeInit } from './reorder';
 import { dropQueue, dropUnsubmitted, nothingQueued, submitSends } from './send';
+import { linkClaim, pokeOverdue, tellListener } from './share';
 
 /** States in which a listener takes no connection. */
 export const UNACCEPTING: u32 = STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
@@ -99,6 +100,7 @@ export function connectionBegin(port: Port, kind: u32, profile: usize): i32 {
   if (slot < 0) return ERROR_NO_BUFFERS;
   const connection = connectionAt(port, slot);
   memory.fill(changetype<usize>(connection), 0, CONNECTION_WINDOWS);
+  memory.fill(changetype<usize>(connection) + port.stateOffset, 0, port.stateBytes);
   connection.token = poolToken(port.connections, slot);
   connection.kind = kind;
   connection.profile = profile;
@@ -162,14 +164,12 @@ export function connectionSequences(workerPointer: usize, slot: i32, read: u32, 
 }
 
 /** The operation that opens it has succeeded. */
-export function connectionOpened(worker: Worker, slot: i32, handle: i32): void {
-  const connection = connectionAt(portOf(worker), slot);
+export function connectionOpened(port: Port, connection: Connection, handle: i32): void {
   connection.handle = handle;
   connection.state = (connection.state & ~STATE_OPENING) | STATE_OPEN;
   if (connection.kind == CONNECTION_STREAM) connection.state |= STATE_TRUNCATABLE;
-  connection.openedMs = portOf(worker).nowMs;
+  connection.openedMs = port.nowMs;
   connection.activityMs = connection.openedMs;
-  markDirty(worker, slot);
 }
 
 /**
@@ -405,13 +405,17 @@ export function connectionClosed(worker: Worker, slot: i32): void {
     changetype<usize>(decoderOf(connection)),
   );
   connection.state |= STATE_CLOSED;
-  connection.nextClosed = worker.closedHead;
-  worker.closedHead = slot;
+  if (port.shared != 0) linkClaim(worker, connection, slot);
+  else {
+    connection.nextClosed = worker.closedHead;
+    worker.closedHead = slot;
+  }
   if (connection.state & STATE_PARKED) return; // Nobody knows of it.
   if (connection.kind == CONNECTION_STREAM) port.closed += 1;
   const listener =
     connection.listenerToken == 0 ? NOTHING : poolCheck(port.connections, connection.listenerToken);
-  if (listener >= 0) {
+  if (worker.index != 0) tellListener(port, connection.listenerToken);
+  else if (listener >= 0) {
     connectionAt(port, listener).accepted--;
     markDirty(worker, listener);
     if (connectionAt(port, listener).pendingHead >= 0) markReady(worker, listener);
@@ -491,6 +495,36 @@ export function releaseClosed(worker: Worker): void {
   }
 }
 
+/** Whether a connection is past one of its time limits. */
+function isOverdue(connection: Connection, nowMs: u32): bool {
+  const state = connection.state;
+  if (connection.kind != CONNECTION_STREAM || (state & STATE_OPEN) == 0) return false;
+  if (state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_RESET)) return false;
+  const profile = changetype<Profile>(connection.profile);
+  if (connection.closingMs != 0) return passed(nowMs, connection.closingMs, profile.closeTimeoutMs);
+  return (
+    passed(nowMs, connection.activityMs, profile.idleTimeoutMs) ||
+    ((state & STATE_GOT_MESSAGE) == 0 &&
+      passed(nowMs, connection.openedMs, profile.firstMessageTimeoutMs))
+  );
+}
+
+/** `limitMs` 0 is no limit. A time that seems to come was read on another worker's clock. */
+function passed(nowMs: u32, sinceMs: u32, limitMs: u32): bool {
+  return limitMs != 0 && <i64>(<i32>(nowMs - sinceMs)) >= <i64>limitMs;
+}
+
+/** Ends a connection that is past one of its time limits. */
+export function expire(worker: Worker, slot: i32, connection: Connection): bool {
+  const port = portOf(worker);
+  if (!isOverdue(connection, port.nowMs)) return false;
+  if (connection.closingMs != 0) {
+    connectionAbort(changetype<usize>(worker), slot, ERROR_TIMED_OUT);
+  } else connectionFail(worker, slot, ERROR_TIMED_OUT, 0);
+  port.timeouts += 1;
+  return true;
+}
+
 /**
  * Looks for connections past one of their time limits (idle, first message, close).
  * Call it now and then; it costs a look at each open record.
@@ -504,24 +538,9 @@ export function sweep(workerPointer: usize, nowMs: u32): u32 {
   let expired: u32 = 0;
   for (let slot: u32 = 0; slot < fresh; slot++) {
     const connection = connectionAt(port, slot);
-    const state = connection.state;
-    if (connection.kind != CONNECTION_STREAM || (state & STATE_OPEN) == 0) continue;
-    if (state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_RESET)) continue;
-    const profile = changetype<Profile>(connection.profile);
-    if (connection.closingMs != 0) {
-      if (profile.closeTimeoutMs != 0 && nowMs - connection.closingMs >= profile.closeTimeoutMs) {
-        connectionAbort(workerPointer, slot, ERROR_TIMED_OUT);
-      } else continue;
-    } else if (
-      (profile.idleTimeoutMs != 0 && nowMs - connection.activityMs >= profile.idleTimeoutMs) ||
-      (profile.firstMessageTimeoutMs != 0 &&
-        (state & STATE_GOT_MESSAGE) == 0 &&
-        nowMs - connection.openedMs >= profile.firstMessageTimeoutMs)
-    ) {
-      connectionFail(worker, slot, ERROR_TIMED_OUT, 0);
-    } else continue;
-    port.timeouts += 1;
-    expired++;
+    if (port.shared != 0 && connection.owner != worker.index) {
+      if (isOverdue(connection, nowMs) && pokeOverdue(port, connection, slot)) expired++;
+    } else if (expire(worker, slot, connection)) expired++;
   }
   return expired;
 }

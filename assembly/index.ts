@@ -2,7 +2,6 @@
 export {
   lockAcquire,
   lockAcquireStep,
-  lockAcquireTimeout,
   lockRelease,
   lockTryAcquire,
   stripeOf,
@@ -40,7 +39,7 @@ export { arenaAlloc, arenaBlockBytes, arenaFree, arenaGrow, arenaInit, arenaUsed
 export { decode, decodeEnd, decodeReclaim, decodeReset } from './frame/decode';
 export { encode, encodedBytes, encodedLength, encodeFrame, encodeSeal } from './frame/encode';
 export { operationStart } from './operation';
-export { send, sendList, sendRaw, sendRoom, sendRoomDone } from './send';
+export { send, sendList, sendRaw } from './send';
 export { bufferReturn, bufferTake } from './receive';
 export { datagramQueued, datagramRoom } from './datagram';
 export {
@@ -60,6 +59,12 @@ export {
   sweep,
 } from './connection';
 export { complete, finish, turn } from './turn';
-export { iocpDirect, iocpPrepare, iocpReap, iocpReturned, iocpSlot } from './native/iocp';
-export { sockaddrRead, sockaddrWrite } from './native/sockaddr';
-export { uringFlush, uringPrepare, uringReap, uringSqe } from './native/uring';
+export { postCall } from './call';
+export {
+  connectionOffer,
+  handOver,
+  ioWake,
+  releaseClaims,
+  takeOver,
+  takeSubmissions,
+} from './share';

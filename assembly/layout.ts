@@ -128,6 +128,8 @@ export const ARENA_BYTES: u32 = 144;
 // ---------------------------------------------------------------- completion queue
 export const COMPLETION_MORE: u32 = 1; // further completions with this token follow
 export const COMPLETION_BUFFER: u32 = 2; // `buffer` names a receive buffer that the backend took
+/** Not of a backend: somebody is to look at the connection that `token` names (shared ports). */
+export const COMPLETION_POKE: u32 = 4;
 
 /** One completion: what a backend reports. 32 bytes. */
 @unmanaged
@@ -142,7 +144,8 @@ export class Completion {
   buffer: i32;
   /** The system's own error number, 0 if none. */
   systemError: i32;
-  reserved: i32;
+  /** In a worker's inbox: slot of the connection. */
+  connection: i32;
 }
 export const COMPLETION_BYTES: u32 = 32;
 
@@ -455,6 +458,8 @@ export const STATE_HELD: u32 = 2097152; // no more bytes are taken from the syst
 export const STATE_PARKED: u32 = 4194304; // accepted beyond its listener's limit: waits, and nobody knows of it
 export const STATE_READABLE: u32 = 8388608; // a probe has completed: the next receive finds something
 export const STATE_FILLED: u32 = 16777216; // the last receive came back full, and nothing was sent since
+export const STATE_CLOSE_DUE: u32 = 67108864; // the close has completed, and was quicker than others (shared ports)
+export const STATE_OPEN_DUE: u32 = 33554432; // whoever takes it next reports OPEN (shared ports)
 export const STATE_TRUNCATABLE: u32 = 1048576; // the stream's end has not been shown to the decoder yet
 
 /** Per-handle data (R19). CONNECTION_DECODER and the two in-order stores follow, then their windows. */
@@ -501,12 +506,49 @@ export class Connection {
   references: u32;
   /** Token of the listener it came from, or 0. */
   listenerToken: f64;
+  // Shared ports only; guarded by the connection's lock but for `nextClaim`.
+  /** Index of the worker that has it, or NOTHING. Nobody else touches what is above. */
+  owner: i32;
+  /** In its owner's list of claims: slot + 1 of the next, CLAIM_END, or 0 if it is in none. */
+  nextClaim: i32;
+  /** Completions of it in its owner's inbox. */
+  forwarded: u32;
+  /** 1 while a poke is on its way. */
+  poked: u32;
+  /** Chain of PostedCalls, in order. */
+  callsHead: usize;
+  callsTail: usize;
+  /** Bytes that they are to send. */
+  postedBytes: u32;
+  reserved: u32;
 }
-export const CONNECTION_DECODER: u32 = 160;
-export const CONNECTION_READ_STORE: u32 = 216;
-export const CONNECTION_WRITE_STORE: u32 = 240;
+export const CONNECTION_DECODER: u32 = 192;
+export const CONNECTION_READ_STORE: u32 = 248;
+export const CONNECTION_WRITE_STORE: u32 = 272;
 /** Where the windows of the two stores begin. */
-export const CONNECTION_WINDOWS: u32 = 264;
+export const CONNECTION_WINDOWS: u32 = 296;
+
+/** In `Connection.nextClaim` and `Worker.claimHead`: nothing follows. */
+export const CLAIM_END: i32 = -1;
+
+export const CALL_SEND: u32 = 1;
+export const CALL_SEND_RAW: u32 = 2;
+export const CALL_END: u32 = 3;
+export const CALL_CLOSE: u32 = 4;
+export const CALL_ABORT: u32 = 5; // `value`: the error that CLOSE reports
+export const CALL_PAUSE: u32 = 6;
+export const CALL_RESUME: u32 = 7;
+export const CALL_HOLD: u32 = 8;
+
+/** A call on a connection that another thread has (R7): a block of the arena; its bytes follow. */
+@unmanaged
+export class PostedCall {
+  next: usize;
+  kind: u32;
+  length: u32;
+  value: i32;
+}
+export const POSTED_CALL_HEADER: u32 = 16;
 
 /** The backend selects receive buffers itself (see `Limits.selectsBuffers`). */
 export const PORT_SELECTS_BUFFERS: u32 = 1;
@@ -521,7 +563,30 @@ export const PORT_PROBES_ALWAYS: u32 = 4;
 /** 1 / 2^n of the buffers is kept for connections that have something to receive. */
 export const PROBE_RESERVE_LOG2: u32 = 2;
 
-/** What all workers of one port share. Written by the host before the first turn. */
+/** What the workers of a shared port have in common, beside what their Port records name. */
+@unmanaged
+export class SharedPort {
+  /** Address of the addresses of the Workers; number 0 is the I/O thread's. */
+  workers: usize;
+  workerCount: u32;
+  /** Address of `lockCount` locks among which the connections are spread (R6). */
+  locks: usize;
+  lockCount: u32;
+  /** Lock around taking and claiming a completion, where completions of one token must not overtake. */
+  dequeueLock: usize;
+  /** CompletionQueue of what the workers submit. */
+  submissions: usize;
+  /** IO_*: whether the I/O thread has to be told that something waits for it. */
+  io: i32;
+  reserved: u32;
+}
+export const SHARED_PORT_BYTES: u32 = 32;
+
+export const IO_QUIET: i32 = 0;
+export const IO_DUE: i32 = 1; // something waits, and nobody has told the I/O thread
+export const IO_TOLD: i32 = 2; // ... somebody has, and it has not begun to look
+
+/** A port as one worker sees it. Written by the host before the first turn. */
 @unmanaged
 export class Port {
   completions: usize;
@@ -540,7 +605,11 @@ export class Port {
   nowMs: u32;
   /** Receive buffers that a system holds ready for whatever comes: lent, and yet free. */
   provided: u32;
-  reserved: u32;
+  /** Address of the SharedPort, 0 if one worker has the port for itself. */
+  shared: usize;
+  /** The user's part of a connection's record: where it begins, and its size. */
+  stateOffset: u32;
+  stateBytes: u32;
   // Counters, exact below 2^53.
   completed: f64;
   /** Completions whose token names nothing any more. */
@@ -562,7 +631,7 @@ export class Port {
   submitted: f64;
   turns: f64;
 }
-export const PORT_BYTES: u32 = 176;
+export const PORT_BYTES: u32 = 184;
 
 /** One message to send: written by the host's batch path, read by `sendList`. 12 bytes. */
 @unmanaged
@@ -598,11 +667,18 @@ export class Worker {
   closedHead: i32;
   /** 1 if the turn stopped with work left. */
   more: u32;
-  reserved: u32;
+  /** Its number among the port's workers. */
+  index: i32;
+  /** CompletionQueue of what others took for connections that this worker has (shared ports). */
+  inbox: usize;
+  /** The connections that it has claimed, linked by `nextClaim`: slot + 1, or CLAIM_END. */
+  claimHead: i32;
+  /** Most completions that one turn takes (shared ports): the rest is for the others. */
+  batch: u32;
   // DecodeContext follows: WORKER_DECODE_CONTEXT.
 }
-export const WORKER_DECODE_CONTEXT: u32 = 72;
-export const WORKER_BYTES: u32 = 80;
+export const WORKER_DECODE_CONTEXT: u32 = 84;
+export const WORKER_BYTES: u32 = 96;
 
 // ---------------------------------------------------------------- native: iocp
 /** OVERLAPPED_ENTRY: a packet as GetQueuedCompletionStatusEx reports it. */
@@ -726,6 +802,8 @@ export const URING_TAG_SHIFT: u32 = 52;
 export const URING_HANDLE_WATCHED: u32 = 1;
 /** Its addresses are IPv6 ones. */
 export const URING_HANDLE_INET6: u32 = 2;
+/** Nothing is sent on it without a copy: that was tried. */
+export const URING_HANDLE_COPIES: u32 = 4;
 
 /** Per-handle data of the native side. */
 @unmanaged
@@ -768,11 +846,15 @@ export class UringPort {
   /** Address of one number for each: the pool's slot plus one, 0 while nothing is provided there. */
   bufferSlots: usize;
   bufferTail: u32;
-  /** Buffers to keep provided; grows as they run out, up to the limit. */
+  /** Buffers to keep provided; grows as they run out, up to the limit, and shrinks again. */
   bufferTarget: u32;
   bufferLimit: u32;
   /** `priority` of a stream's receive: multishot, where the kernel has it. */
   receivePriority: u32;
+  /** Fewest buffers that the kernel had left for a while. */
+  bufferLeast: u32;
+  /** Sends of so many bytes and more are not copied by the kernel. */
+  zeroCopyBytes: u32;
   reserved: u32;
 }
-export const URING_PORT_BYTES: u32 = 88;
+export const URING_PORT_BYTES: u32 = 96;

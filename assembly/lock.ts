@@ -72,17 +72,6 @@ export function lockAcquireStep(ptr: usize, timeoutMs: f64): i32 {
   return ERROR_TIMED_OUT;
 }
 
-/**
- * True if acquired. `timeoutMs` bounds each sleep; a thread that is woken and
- * loses the race starts it anew (see lockAcquireStep).
- */
-export function lockAcquireTimeout(ptr: usize, timeoutMs: f64): bool {
-  while (true) {
-    const result = lockAcquireStep(ptr, timeoutMs);
-    if (result != NOTHING) return result == 1;
-  }
-}
-
 /** Address of the lock that guards `slot` among `count` locks that start at `base`. */
 export function stripeOf(base: usize, count: u32, slot: u32): usize {
   invariant(count > 0);

@@ -123,6 +123,7 @@ export function submit(
 export function markDirty(worker: Worker, slot: i32): void {
   const port = portOf(worker);
   const connection = connectionAt(port, slot);
+  invariant(port.shared == 0 || connection.owner == worker.index);
   if (connection.state & STATE_DIRTY) return;
   connection.state |= STATE_DIRTY;
   connection.nextDirty = NOTHING;
@@ -135,6 +136,7 @@ export function markDirty(worker: Worker, slot: i32): void {
 export function markReady(worker: Worker, slot: i32): void {
   const port = portOf(worker);
   const connection = connectionAt(port, slot);
+  invariant(port.shared == 0 || connection.owner == worker.index);
   if (connection.state & STATE_READY) return;
   connection.state |= STATE_READY;
   connection.nextReady = NOTHING;

@@ -75,6 +75,18 @@ export function queuePush(
   buffer: i32,
   systemError: i32,
 ): i32 {
+  return queuePut(queue, token, result, flags, buffer, systemError, 0);
+}
+
+export function queuePut(
+  queue: usize,
+  token: f64,
+  result: i32,
+  flags: u32,
+  buffer: i32,
+  systemError: i32,
+  connection: i32,
+): i32 {
   const record = changetype<CompletionQueue>(queue);
   const mask = record.mask;
   if (!ASC_FEATURE_THREADS) {
@@ -83,7 +95,7 @@ export function queuePush(
     const position = <u32>end;
     if (position - load<u32>(queue + QUEUE_DEQUEUE) > mask) return ERROR_NO_BUFFERS;
     const cell = record.cells + <usize>(position & mask) * COMPLETION_BYTES;
-    fill(cell, token, result, flags, buffer, systemError);
+    fill(cell, token, result, flags, buffer, systemError, connection);
     store<u64>(queue + QUEUE_ENQUEUE, <u64>(position + 1));
     return 0;
   }
@@ -99,7 +111,7 @@ export function queuePush(
     if (turn == 0) {
       const found = atomicCompareExchange<u64>(queue + QUEUE_ENQUEUE, enqueue, <u64>(position + 1));
       if (found == enqueue) {
-        fill(cell, token, result, flags, buffer, systemError);
+        fill(cell, token, result, flags, buffer, systemError, connection);
         atomicStore<u32>(cell, position + 1 - index);
         if (ASC_FEATURE_THREADS) {
           if (atomicLoad<i32>(sleepersOf(queue)) > 0) post(queue, 1);
@@ -165,6 +177,7 @@ function fill(
   flags: u32,
   buffer: i32,
   systemError: i32,
+  connection: i32,
 ): void {
   const completion = changetype<Completion>(cell);
   completion.flags = flags;
@@ -172,7 +185,7 @@ function fill(
   completion.result = result;
   completion.buffer = buffer;
   completion.systemError = systemError;
-  completion.reserved = 0;
+  completion.connection = connection;
 }
 
 // @ts-ignore: decorator
@@ -187,15 +200,14 @@ function take(cell: usize, out: usize): void {
 
 /**
  * One attempt with at most one sleep of `timeoutMs` (negative or infinite: no
- * bound). 1; ERROR_CLOSED: closed and empty; ERROR_TIMED_OUT; ERROR_CANCELED:
+ * bound). With `out` 0 nothing is taken: 1 says that there is something. 1; ERROR_CLOSED: closed and empty; ERROR_TIMED_OUT; ERROR_CANCELED:
  * took a `queueWake`; NOTHING: woken, and another consumer was quicker. The
  * core has no clock: a caller with a deadline calls again with what is left.
  * Without threads it never sleeps and reports ERROR_TIMED_OUT.
  */
 export function queuePopStep(queue: usize, out: usize, timeoutMs: f64): i32 {
-  if (queuePop(queue, out) == 1) return 1;
-  if (isFinished(queue)) return ERROR_CLOSED;
-  if (takeWake(queue)) return ERROR_CANCELED;
+  const found = look(queue, out);
+  if (found != NOTHING) return found;
   if (ASC_FEATURE_THREADS) {
     if (timeoutMs == 0) return ERROR_TIMED_OUT;
     atomicAdd<i32>(sleepersOf(queue), 1);
@@ -243,6 +255,11 @@ export function queueWake(queue: usize): void {
   post(queue, -1);
 }
 
+/** Every consumer that sleeps looks again. */
+export function queueRouse(queue: usize): void {
+  post(queue, -1);
+}
+
 /** Completions queued or being written: exact when nobody else is at work. */
 export function queueLength(queue: usize): u32 {
   const dequeue = atomicLoad<u32>(queue + QUEUE_DEQUEUE);
@@ -252,7 +269,7 @@ export function queueLength(queue: usize): u32 {
 }
 
 function look(queue: usize, out: usize): i32 {
-  if (queuePop(queue, out) == 1) return 1;
+  if (out == 0 ? queueLength(queue) != 0 : queuePop(queue, out) == 1) return 1;
   if (isFinished(queue)) return ERROR_CLOSED;
   return takeWake(queue) ? ERROR_CANCELED : NOTHING;
 }

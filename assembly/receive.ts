@@ -46,6 +46,7 @@ import {
 } from './layout';
 import { operationAt, operationBegin, portOf, submissionRoom, submit } from './operation';
 import { poolAcquire, poolAddress, poolInUse, poolRelease } from './pool';
+import { sharedOf, workerAt } from './share';
 
 @inline
 export function bufferLink(port: Port, slot: i32): BufferLink {
@@ -104,6 +105,17 @@ function takePending(port: Port, connection: Connection): i32 {
 
 export function dropPending(port: Port, connection: Connection): void {
   while (connection.pendingHead >= 0) releaseBuffer(port, takePending(port, connection));
+}
+
+/** Gives back the buffers whose messages have been dispatched. */
+export function releaseBuffers(port: Port, worker: Worker): void {
+  let buffer = worker.releaseHead;
+  worker.releaseHead = NOTHING;
+  while (buffer >= 0) {
+    const next = bufferLink(port, buffer).next;
+    releaseBuffer(port, buffer);
+    buffer = next;
+  }
 }
 
 /** Its bytes are handled: it is free, once nothing is sent out of it any more. */
@@ -236,6 +248,11 @@ function mustProbe(port: Port, connection: Connection): bool {
   return poolInUse(port.buffers) + (capacity >> PROBE_RESERVE_LOG2) >= capacity;
 }
 
+/** The I/O thread's driver provides them. */
+function provided(port: Port): u32 {
+  return port.shared == 0 ? port.provided : portOf(workerAt(sharedOf(port), 0)).provided;
+}
+
 /**
  * Keeps as many receives pending as the profile asks for.
  * @returns false if one had to wait for a record, a buffer or the ring
@@ -251,7 +268,7 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
     const probes = !selects && mustProbe(port, connection);
     if (selects) {
       // Arming with no buffer free would fail at once, again and again.
-      const taken = poolInUse(port.buffers) - port.provided;
+      const taken = poolInUse(port.buffers) - provided(port);
       if (taken >= changetype<Pool>(port.buffers).capacity) return false;
     } else if (probes) {
       if (connection.receives > 0) return true;

@@ -202,7 +202,12 @@ function appendPlain(
   if (<u64>connection.queuedBytes + <u64>bytes > <u64>profile.maxQueuedBytes) {
     return ERROR_NO_BUFFERS;
   }
-  if (length >= REFERENCE_BYTES_LEAST && refer(port, connection, framing, payload, length)) {
+  if (
+    length >= REFERENCE_BYTES_LEAST &&
+    // Its connection and the buffer's might go to two workers.
+    port.shared == 0 &&
+    refer(port, connection, framing, payload, length)
+  ) {
     connection.messagesSent += 1;
     return <i32>bytes;
   }
@@ -234,39 +239,18 @@ export function send(workerPointer: usize, slot: i32, payload: usize, length: u3
 /** Queues bytes as they are, without a frame around them. Results as `send`. */
 export function sendRaw(workerPointer: usize, slot: i32, payload: usize, length: u32): i32 {
   const worker = changetype<Worker>(workerPointer);
-  if (length == 0) {
-    const connection = connectionAt(portOf(worker), slot);
-    if (!sendable(connection)) return ERROR_CLOSED;
-    return connection.state & STATE_BLOCKED ? 0 : 1;
-  }
-  const at = sendRoom(workerPointer, slot, length);
-  if (at < 0) return at;
-  copyBytes(at, payload, length);
-  const connection = connectionAt(portOf(worker), slot);
-  return queued(worker, slot, connection, changetype<Profile>(connection.profile));
-}
-
-/**
- * Room for `length` (at least 1) raw bytes that the host writes itself, before any other
- * call. Returns its address, or a negative error. `sendRoomDone` queues it.
- */
-export function sendRoom(workerPointer: usize, slot: i32, length: u32): i32 {
-  const port = portOf(changetype<Worker>(workerPointer));
+  const port = portOf(worker);
   const connection = connectionAt(port, slot);
   if (!sendable(connection)) return ERROR_CLOSED;
+  if (length == 0) return connection.state & STATE_BLOCKED ? 0 : 1;
   const profile = changetype<Profile>(connection.profile);
   if (<u64>connection.queuedBytes + <u64>length > <u64>profile.maxQueuedBytes) {
     return ERROR_NO_BUFFERS;
   }
   const at = queueRoom(port, connection, length);
-  return at == 0 ? ERROR_NO_BUFFERS : <i32>at;
-}
-
-export function sendRoomDone(workerPointer: usize, slot: i32, messages: u32): i32 {
-  const worker = changetype<Worker>(workerPointer);
-  const connection = connectionAt(portOf(worker), slot);
-  connection.messagesSent += <f64>messages;
-  return queued(worker, slot, connection, changetype<Profile>(connection.profile));
+  if (at == 0) return ERROR_NO_BUFFERS;
+  copyBytes(at, payload, length);
+  return queued(worker, slot, connection, profile);
 }
 
 /**

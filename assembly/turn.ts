@@ -25,6 +25,7 @@ import {
   ADDRESS_BYTES,
   COMPLETION_BUFFER,
   COMPLETION_MORE,
+  COMPLETION_POKE,
   CONNECTION_LISTENER,
   CONNECTION_STREAM,
   Completion,
@@ -59,6 +60,7 @@ import {
   Profile,
   STATE_CANCEL_SUBMITTED,
   STATE_CLOSED,
+  STATE_CLOSE_DUE,
   STATE_CLOSE_SUBMITTED,
   STATE_DISCARD,
   STATE_ENDING,
@@ -98,11 +100,23 @@ import {
   decoderOf,
   dropCompletionBuffer,
   receiveHeld,
-  releaseBuffer,
+  releaseBuffers,
   shownLater,
 } from './receive';
 import { storeGetNext, storeProcessAndGetNext } from './reorder';
 import { sendCompleted } from './send';
+import {
+  NONE,
+  PASSED_ON,
+  attend,
+  beginShared,
+  completeShared,
+  closeIfLast,
+  completionsWait,
+  connectionOffer,
+  poked,
+  takeCompletion,
+} from './share';
 
 /** After so many datagram receives that failed in a row the host decides when to try again. */
 const FAILURES_MAX: u32 = 16;
@@ -120,6 +134,7 @@ export function complete(
   systemError: i32,
 ): i32 {
   const port = portOf(changetype<Worker>(workerPointer));
+  if (port.shared != 0) return completeShared(port, token, result, flags, buffer, systemError);
   return queuePush(port.completions, token, result, flags, buffer, systemError);
 }
 
@@ -134,7 +149,9 @@ export function turn(workerPointer: usize, nowMs: u32): i32 {
   port.nowMs = nowMs;
   port.turns += 1;
   worker.eventCount = 0;
+  if (port.shared != 0) takeShared(worker, port);
   while (
+    port.shared == 0 &&
     eventRoom(worker) >= RESERVE &&
     submissionRoom(worker, RESERVE) &&
     queuePop(port.completions, worker.scratch) == 1
@@ -148,8 +165,28 @@ export function turn(workerPointer: usize, nowMs: u32): i32 {
       break;
     }
   }
-  worker.more = worker.readyHead >= 0 || queueLength(port.completions) != 0 ? 1 : 0;
+  const wait =
+    port.shared == 0 ? queueLength(port.completions) != 0 : completionsWait(worker, port);
+  worker.more = worker.readyHead >= 0 || wait ? 1 : 0;
   return worker.eventCount;
+}
+
+/** The same for one of several workers: what others have goes to them, and the batch is bounded. */
+function takeShared(worker: Worker, port: Port): void {
+  const completion = changetype<Completion>(worker.scratch);
+  beginShared(worker, port);
+  for (let left = worker.batch; left != 0; left--) {
+    if (eventRoom(worker) <= RESERVE || !submissionRoom(worker, RESERVE)) return;
+    const slot = takeCompletion(worker, port);
+    if (slot == NONE) return;
+    if (slot == PASSED_ON) continue;
+    if (slot >= 0) attend(worker, slot);
+    if (completion.flags & COMPLETION_POKE) poked(worker, slot);
+    else {
+      completed(worker, port, completion);
+      if (slot >= 0) closeIfLast(worker, slot);
+    }
+  }
 }
 
 /**
@@ -160,13 +197,7 @@ export function turn(workerPointer: usize, nowMs: u32): i32 {
 export function finish(workerPointer: usize): i32 {
   const worker = changetype<Worker>(workerPointer);
   const port = portOf(worker);
-  let buffer = worker.releaseHead;
-  worker.releaseHead = NOTHING;
-  while (buffer >= 0) {
-    const next = bufferLink(port, buffer).next;
-    releaseBuffer(port, buffer);
-    buffer = next;
-  }
+  releaseBuffers(port, worker);
   decodeReclaim(workerPointer + WORKER_DECODE_CONTEXT);
   let again = 0;
   const last = worker.dirtyTail;
@@ -235,7 +266,9 @@ function completed(worker: Worker, port: Port, completion: Completion): void {
   } else if (kind == OPERATION_CLOSE) {
     const owner = operation.connection;
     operationEnd(port, slot);
-    connectionClosed(worker, owner);
+    // It completes last, but need not be taken last.
+    if (port.shared != 0) connection.state |= STATE_CLOSE_DUE;
+    else connectionClosed(worker, owner);
   } else if (kind == OPERATION_POST) {
     const owner = operation.connection;
     operationEnd(port, slot);
@@ -283,7 +316,8 @@ function opened(worker: Worker, port: Port, connection: Connection, slot: i32): 
     connectionClosed(worker, owner);
     return;
   }
-  connectionOpened(worker, owner, result);
+  connectionOpened(port, connection, result);
+  markDirty(worker, owner);
   if (kind == OPERATION_CONNECT) port.connected += 1;
   // Called off meanwhile: it is closed before anyone hears of it.
   if ((connection.state & STATE_RESET) == 0) emit(worker, EVENT_OPEN, owner, 0, 0);
@@ -330,7 +364,12 @@ function accepted(
 function admit(worker: Worker, port: Port, listener: Connection, slot: i32, handle: i32): void {
   listener.accepted++;
   port.accepted += 1;
-  connectionOpened(worker, slot, handle);
+  connectionOpened(port, connectionAt(port, slot), handle);
+  if (port.shared != 0) {
+    connectionOffer(changetype<usize>(worker), slot);
+    return;
+  }
+  markDirty(worker, slot);
   emit(worker, EVENT_OPEN, slot, 0, 0);
 }
 

@@ -33,6 +33,7 @@ import {
   URING_BUFFER_BYTES,
   URING_CQE_BYTES,
   URING_HANDLE_BYTES,
+  URING_HANDLE_COPIES,
   URING_HANDLE_INET6,
   URING_HANDLE_WATCHED,
   URING_OPERATION_VECTOR,
@@ -55,14 +56,22 @@ const IORING_OP_SENDMSG: u32 = 9;
 const IORING_OP_RECVMSG: u32 = 10;
 const IORING_OP_SEND: u32 = 26;
 const IORING_OP_RECV: u32 = 27;
+const IORING_OP_SEND_ZC: u32 = 47;
 const IOSQE_BUFFER_SELECT: u32 = 32;
 const IORING_CQE_F_BUFFER: u32 = 1;
 const IORING_CQE_F_MORE: u32 = 2;
+const IORING_CQE_F_NOTIF: u32 = 8;
 const IORING_CQE_BUFFER_SHIFT: u32 = 16;
 const MSG_TRUNC: u32 = 0x20;
 const MSG_NOSIGNAL: u32 = 0x4000;
+const ENOMEM: i32 = 12;
+const EOPNOTSUPP: i32 = 95;
 const ENOBUFS: i32 = 105;
 const AF_INET6: u32 = 10;
+/** Buffers that are kept provided even if fewer would have been enough. */
+const BUFFERS_SPARE: u32 = 8;
+/** After so many provided buffers it is looked at whether there are too many. */
+const BUFFERS_PERIOD_LOG2: u32 = 12;
 /** Room in a record for a sockaddr_storage. */
 const SOCKADDR_ROOM: u32 = 128;
 
@@ -137,7 +146,7 @@ function begin(port: UringPort, record: usize, handle: UringHandle): bool {
     head = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8) | (port.receivePriority << 16);
     address = 0;
   } else if (kind == OPERATION_SEND) {
-    head = IORING_OP_SEND;
+    head = isZeroCopy(port, operation, handle) ? IORING_OP_SEND_ZC : IORING_OP_SEND;
   } else {
     invariant(length >= ADDRESS_BYTES);
     const message = changetype<UringMessage>(record);
@@ -200,11 +209,12 @@ function take(port: UringPort, cqe: UringCqe): bool {
   const record = recordAt(port, slot);
   const operation = changetype<Operation>(record);
   if (operation.token != <f64>userData) return false;
+  const kind = operation.kind;
   const message = changetype<UringMessage>(record);
   const handle = handleAt(port, message.handle);
+  if (kind == OPERATION_SEND && !settleSend(port, record, handle, cqe)) return true;
   const more = cqe.flags & IORING_CQE_F_MORE;
   if (more == 0 && handle.flags & URING_HANDLE_WATCHED) return false;
-  const kind = operation.kind;
   let result = cqe.result;
   if (kind == OPERATION_RECEIVE) {
     if (cqe.flags & IORING_CQE_F_BUFFER) {
@@ -230,6 +240,36 @@ function take(port: UringPort, cqe: UringCqe): bool {
   }
   finish(port, handle, operation, result);
   return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function isZeroCopy(port: UringPort, operation: Operation, handle: UringHandle): bool {
+  return operation.length >= port.zeroCopyBytes && (handle.flags & URING_HANDLE_COPIES) == 0;
+}
+
+/**
+ * A send without a copy completes twice: first it says what became of it, then
+ * that its memory is free, which is the end of the operation. One that the
+ * socket does not offer, or that would lock more memory than may be, goes out
+ * again as others do.
+ * @returns false if its end is still to come
+ */
+function settleSend(port: UringPort, record: usize, handle: UringHandle, cqe: UringCqe): bool {
+  const operation = changetype<Operation>(record);
+  if (cqe.flags & IORING_CQE_F_MORE) {
+    operation.result = cqe.result;
+    return false;
+  }
+  if (cqe.flags & IORING_CQE_F_NOTIF) {
+    cqe.result = operation.result;
+    cqe.flags = 0;
+  }
+  const result = cqe.result;
+  if (result != -EOPNOTSUPP && result != -ENOMEM && result != -ENOBUFS) return true;
+  if (handle.fd < 0 || !isZeroCopy(port, operation, handle)) return true;
+  handle.flags |= URING_HANDLE_COPIES;
+  return !begin(port, record, handle);
 }
 
 function finish(port: UringPort, handle: UringHandle, operation: Operation, result: i32): void {
@@ -259,6 +299,7 @@ function provide(port: UringPort): void {
   const owner = changetype<Port>(port.port);
   const first = port.bufferTail;
   let tail = first;
+  port.bufferLeast = min(port.bufferLeast, owner.provided);
   while (owner.provided < port.bufferTarget) {
     const at = tail & port.bufferMask;
     const place = port.bufferSlots + ((<usize>at) << 2);
@@ -275,8 +316,19 @@ function provide(port: UringPort): void {
     tail++;
   }
   if (tail == first) return;
+  if ((tail ^ first) >> BUFFERS_PERIOD_LOG2 != 0) shrink(port);
   port.bufferTail = tail;
   changetype<UringBuffer>(port.buffers).tail = <u16>tail;
+}
+
+/**
+ * Fewer buffers, if many were never used: the kernel takes each in its turn, so
+ * all that it has pass through the caches.
+ */
+function shrink(port: UringPort): void {
+  const unused = port.bufferLeast;
+  if (unused > BUFFERS_SPARE) port.bufferTarget -= (unused - BUFFERS_SPARE + 1) >> 1;
+  port.bufferLeast = port.bufferTarget;
 }
 
 /**

@@ -1,33 +1,46 @@
-/** Where a port's records lie in linear memory, and how much of it they take. */
+/** Where a port's records lie in linear memory. */
 import * as layout from '#generated/layout';
 import type { Limits } from '../../backends/backend.ts';
 import { OverlappedError } from '../errors.ts';
 import type { Core } from './core.ts';
+import {
+  BATCH,
+  completionCount,
+  log2Above,
+  operationCount,
+  pokedCount,
+  type RegionSizes,
+  RINGS,
+  type SharingSizes,
+  WINDOW_LOG2_MAX,
+} from './region-sizes.ts';
 
-export interface RegionSizes {
-  readonly maxConnections: number;
-  readonly receiveBufferBytes: number;
-  readonly receiveBuffers: number;
-  readonly arenaBytes: number;
-}
+export {
+  EVENT_CAPACITY,
+  operationCount,
+  REPLY_CAPACITY,
+  type RegionSizes,
+  type RingSizes,
+  regionBytes,
+  SCRATCH_BYTES,
+  type SharingSizes,
+  SUBMISSION_CAPACITY,
+} from './region-sizes.ts';
 
-/** Events of one turn, submissions of one flush, replies of one batch. */
-export const EVENT_CAPACITY = 4096;
-export const SUBMISSION_CAPACITY = 1024;
-export const REPLY_CAPACITY = 4096;
-/** Where the host puts a message before the core frames it. */
-export const SCRATCH_BYTES = 64 * 1024;
-/** Records beside those that connections need: listeners, timers, posted packets. */
-const SPARE_OPERATIONS = 1024;
-const WINDOW_LOG2_MAX = 6;
-
-export interface Regions {
+/** What one worker has for itself. */
+export interface WorkerRegions {
+  /** Its number: 0 is the I/O thread, and the only one of an ordinary port. */
+  readonly index: number;
   readonly port: number;
   readonly worker: number;
   readonly events: number;
   readonly submissions: number;
   readonly replies: number;
   readonly scratch: number;
+}
+
+/** Where everything lies: numbers only, so that another thread can be given it. */
+export interface Regions extends WorkerRegions {
   readonly arena: number;
   readonly operations: number;
   /** Of the record in slot 0. */
@@ -36,34 +49,19 @@ export interface Regions {
   readonly connections: number;
   readonly buffers: number;
   readonly completions: number;
+  /** The user's part of a connection's record: where it begins in it, and its size. */
+  readonly stateOffset: number;
+  readonly stateBytes: number;
+  /** Of a shared port. */
+  readonly sharing?: SharedPort;
 }
 
-/** Operation records of a port. */
-export function operationCount({ maxConnections }: RegionSizes): number {
-  // A connection at rest has one receive pending; one at work adds sends and a close.
-  return Math.min(4 * maxConnections + SPARE_OPERATIONS, layout.POOL_CAPACITY_MAX);
-}
-
-function log2Above(value: number): number {
-  return Math.ceil(Math.log2(Math.max(value, 2)));
-}
-
-/** An upper bound of what `placeRegions` reserves, whatever the backend's limits are. */
-export function regionBytes(sizes: RegionSizes): number {
-  const operations = operationCount(sizes);
-  const perConnection = layout.CONNECTION_WINDOWS + 2 * (4 << WINDOW_LOG2_MAX) + 8;
-  return (
-    sizes.maxConnections * (perConnection + 8) +
-    operations * (layout.OPERATION_BYTES + 8) +
-    sizes.receiveBuffers * (sizes.receiveBufferBytes + layout.BUFFER_LINK_BYTES + 8) +
-    2 ** log2Above(operations + sizes.receiveBuffers) * layout.COMPLETION_BYTES +
-    sizes.arenaBytes * (1 + 2 ** -layout.ARENA_MIN_LOG2) +
-    EVENT_CAPACITY * layout.EVENT_BYTES +
-    SUBMISSION_CAPACITY * layout.SUBMISSION_BYTES +
-    REPLY_CAPACITY * layout.REPLY_BYTES +
-    SCRATCH_BYTES +
-    64 * 1024
-  );
+/** A port that several workers share. */
+export interface SharedPort {
+  /** Of the SharedPort record. */
+  readonly address: number;
+  /** By number. */
+  readonly workers: readonly WorkerRegions[];
 }
 
 function windowLog2(depth: number): number {
@@ -79,9 +77,104 @@ function portFlags({ selectsBuffers, probes = 'never' }: Limits): number {
 /** Most operations of one kind that a connection can have pending: what its in-order store can hold. */
 export const DEPTH_MAX = 2 ** WINDOW_LOG2_MAX;
 
-/** Reserves and initialises everything that a port with one worker needs. */
+function put(core: Core, base: number, field: number, value: number): void {
+  core.u32[(base + field) >>> 2] = value;
+}
+
+function placeQueue(core: Core, capacity: number): number {
+  const queue = core.reserve(layout.QUEUE_BYTES);
+  const log2 = log2Above(capacity);
+  core.exports.queueInit(queue, core.reserve(layout.COMPLETION_BYTES * 2 ** log2), log2);
+  return queue;
+}
+
+/** A Worker record with its rings, on the Port record at `port`. */
+function placeWorker(
+  core: Core,
+  { rings = RINGS }: RegionSizes,
+  index: number,
+  port: number,
+  arena: number,
+): WorkerRegions {
+  const worker = core.reserve(layout.WORKER_BYTES);
+  const events = core.reserve(rings.events * layout.EVENT_BYTES);
+  const submissions = core.reserve(rings.submissions * layout.SUBMISSION_BYTES);
+  const replies = core.reserve(rings.replies * layout.REPLY_BYTES);
+  const fields = layout.Worker;
+  put(core, worker, fields.port, port);
+  put(core, worker, fields.events, events);
+  put(core, worker, fields.eventCapacity, rings.events);
+  put(core, worker, fields.submissions, submissions);
+  put(core, worker, fields.submissionCapacity, rings.submissions);
+  put(core, worker, fields.replies, replies);
+  put(core, worker, fields.replyCapacity, rings.replies);
+  put(core, worker, fields.scratch, core.reserve(layout.COMPLETION_BYTES));
+  for (const list of [
+    fields.readyHead,
+    fields.readyTail,
+    fields.dirtyHead,
+    fields.dirtyTail,
+    fields.releaseHead,
+    fields.closedHead,
+  ]) {
+    put(core, worker, list, layout.NOTHING);
+  }
+  put(core, worker, fields.index, index);
+  put(core, worker, fields.claimHead, layout.CLAIM_END);
+  put(core, worker, layout.WORKER_DECODE_CONTEXT, arena); // DecodeContext.arena
+  return {
+    index,
+    port,
+    worker,
+    events,
+    submissions,
+    replies,
+    scratch: core.reserve(rings.scratchBytes),
+  };
+}
+
+/** The other workers, and what all share; worker 0 and its Port record are made. */
+function placeSharing(
+  core: Core,
+  sizes: RegionSizes,
+  sharing: SharingSizes,
+  first: WorkerRegions,
+  arena: number,
+): SharedPort {
+  const address = core.reserve(layout.SHARED_PORT_BYTES);
+  put(core, first.port, layout.Port.shared, address);
+  const count = sharing.workers + 1;
+  const workers = [first];
+  for (let index = 1; index < count; index++) {
+    // A copy, so that counters and clock are its own.
+    const port = core.reserve(layout.PORT_BYTES);
+    core.u8.copyWithin(port, first.port, first.port + layout.PORT_BYTES);
+    workers.push(placeWorker(core, sizes, index, port, arena));
+  }
+  const table = core.reserve(4 * count);
+  for (const { index, worker } of workers) {
+    put(core, table, 4 * index, worker);
+    put(core, worker, layout.Worker.inbox, placeQueue(core, pokedCount(sizes)));
+    put(core, worker, layout.Worker.batch, sharing.batch ?? BATCH);
+  }
+  const fields = layout.SharedPort;
+  put(core, address, fields.workers, table);
+  put(core, address, fields.workerCount, count);
+  put(core, address, fields.locks, core.reserve(sharing.locks * layout.LOCK_STRIDE));
+  put(core, address, fields.lockCount, sharing.locks);
+  put(core, address, fields.dequeueLock, core.reserve(layout.LOCK_STRIDE));
+  // Each operation is submitted once; a connection asks for one cancel at a time.
+  const submitted = operationCount(sizes) + sizes.maxConnections;
+  put(core, address, fields.submissions, placeQueue(core, submitted));
+  return { address, workers };
+}
+
+/**
+ * Reserves and initialises everything that a port needs, for one worker or for
+ * all of them: the regions of worker 0.
+ */
 export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Regions {
-  const { exports, u32 } = core;
+  const { exports } = core;
   const pool = (stride: number, capacity: number): number => {
     const address = core.reserve(layout.Pool.$size);
     const links = core.reserve(exports.poolLinksBytes(capacity));
@@ -92,10 +185,10 @@ export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Re
   const writeWindowLog2 = windowLog2(limits.sendDepth);
   const operationCapacity = operationCount(sizes);
   const operations = pool(layout.OPERATION_BYTES, operationCapacity);
-  const connections = pool(
-    exports.connectionBytes(readWindowLog2, writeWindowLog2),
-    sizes.maxConnections,
-  );
+  const stateBytes = sizes.stateBytes ?? 0;
+  const stateOffset = exports.connectionBytes(readWindowLog2, writeWindowLog2);
+  const recordBytes = stateOffset + Math.ceil(stateBytes / 8) * 8;
+  const connections = pool(recordBytes, sizes.maxConnections);
   const buffers = pool(sizes.receiveBufferBytes, sizes.receiveBuffers);
   const bufferLinks = core.reserve(sizes.receiveBuffers * layout.BUFFER_LINK_BYTES);
 
@@ -110,59 +203,33 @@ export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Re
   const orders = core.reserve(sizes.arenaBytes / 2 ** layout.ARENA_MIN_LOG2);
   exports.arenaInit(arena, core.reserve(sizes.arenaBytes, 4096), arenaLog2, orders);
 
-  const completions = core.reserve(layout.QUEUE_BYTES);
-  // Every operation can have one final completion waiting, and every buffer one more.
-  const cellsLog2 = log2Above(operationCapacity + sizes.receiveBuffers);
-  exports.queueInit(completions, core.reserve(layout.COMPLETION_BYTES * 2 ** cellsLog2), cellsLog2);
+  const { sharing } = sizes;
+  const completions = placeQueue(
+    core,
+    sharing === undefined ? completionCount(sizes) : pokedCount(sizes),
+  );
 
   const port = core.reserve(layout.PORT_BYTES);
-  const put = (base: number, field: number, value: number) => {
-    u32[(base + field) >>> 2] = value;
-  };
-  const portRecord = layout.Port;
-  put(port, portRecord.completions, completions);
-  put(port, portRecord.operations, operations);
-  put(port, portRecord.connections, connections);
-  put(port, portRecord.buffers, buffers);
-  put(port, portRecord.bufferLinks, bufferLinks);
-  put(port, portRecord.arena, arena);
-  put(port, portRecord.flags, portFlags(limits));
-  put(port, portRecord.maxTransferBytes, limits.maxTransferBytes);
-  put(port, portRecord.bufferBytes, sizes.receiveBufferBytes);
-  put(port, portRecord.readWindowLog2, readWindowLog2);
-  put(port, portRecord.writeWindowLog2, writeWindowLog2);
+  const fields = layout.Port;
+  put(core, port, fields.completions, completions);
+  put(core, port, fields.operations, operations);
+  put(core, port, fields.connections, connections);
+  put(core, port, fields.buffers, buffers);
+  put(core, port, fields.bufferLinks, bufferLinks);
+  put(core, port, fields.arena, arena);
+  put(core, port, fields.flags, portFlags(limits));
+  put(core, port, fields.maxTransferBytes, limits.maxTransferBytes);
+  put(core, port, fields.bufferBytes, sizes.receiveBufferBytes);
+  put(core, port, fields.readWindowLog2, readWindowLog2);
+  put(core, port, fields.writeWindowLog2, writeWindowLog2);
+  put(core, port, fields.stateOffset, stateOffset);
+  put(core, port, fields.stateBytes, stateBytes);
 
-  const worker = core.reserve(layout.WORKER_BYTES);
-  const events = core.reserve(EVENT_CAPACITY * layout.EVENT_BYTES);
-  const submissions = core.reserve(SUBMISSION_CAPACITY * layout.SUBMISSION_BYTES);
-  const replies = core.reserve(REPLY_CAPACITY * layout.REPLY_BYTES);
-  const workerRecord = layout.Worker;
-  put(worker, workerRecord.port, port);
-  put(worker, workerRecord.events, events);
-  put(worker, workerRecord.eventCapacity, EVENT_CAPACITY);
-  put(worker, workerRecord.submissions, submissions);
-  put(worker, workerRecord.submissionCapacity, SUBMISSION_CAPACITY);
-  put(worker, workerRecord.replies, replies);
-  put(worker, workerRecord.replyCapacity, REPLY_CAPACITY);
-  put(worker, workerRecord.scratch, core.reserve(layout.COMPLETION_BYTES));
-  for (const list of [
-    workerRecord.readyHead,
-    workerRecord.readyTail,
-    workerRecord.dirtyHead,
-    workerRecord.dirtyTail,
-    workerRecord.releaseHead,
-    workerRecord.closedHead,
-  ]) {
-    put(worker, list, layout.NOTHING);
-  }
-  put(worker, layout.WORKER_DECODE_CONTEXT, arena); // DecodeContext.arena
+  const first = placeWorker(core, sizes, 0, port, arena);
+  const shared =
+    sharing === undefined ? undefined : placeSharing(core, sizes, sharing, first, arena);
   return {
-    port,
-    worker,
-    events,
-    submissions,
-    replies,
-    scratch: core.reserve(SCRATCH_BYTES),
+    ...first,
     arena,
     operations,
     firstOperation: exports.poolAddress(operations, 0) >>> 0,
@@ -170,5 +237,22 @@ export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Re
     connections,
     buffers,
     completions,
+    stateOffset,
+    stateBytes,
+    ...(shared === undefined ? {} : { sharing: shared }),
   };
+}
+
+/** The regions of worker `index` of the shared port that `regions`, of any of its workers, describe. */
+export function attachWorker(regions: Regions, index: number): Regions {
+  const own = regions.sharing?.workers[index];
+  if (own === undefined) {
+    throw new OverlappedError('INVALID_OPTION', `the port has no worker ${index}`);
+  }
+  return { ...regions, ...own };
+}
+
+/** Addresses of all Port records of a port: its counters are the sums of theirs. */
+export function portRecords({ port, sharing }: Regions): readonly number[] {
+  return sharing === undefined ? [port] : sharing.workers.map((worker) => worker.port);
 }

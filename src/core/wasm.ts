@@ -35,7 +35,7 @@ function embeddedText({ shared, debug = false }: CoreVariant): string {
   throw new Error('the debug core is not part of the published package');
 }
 
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   const modern = Uint8Array as typeof Uint8Array & {
     fromBase64?(text: string): Uint8Array<ArrayBuffer>;
   };

@@ -146,7 +146,7 @@ forEachVariant((name, makeCore) => {
     );
   });
 
-  test(`${name}: room, a list of replies, and where it stops`, () => {
+  test(`${name}: raw bytes, a list of replies, and where it stops`, () => {
     const core = createCore(makeCore, 4 << 20);
     const { exports, u8, u32 } = core;
     const sizes = {
@@ -171,15 +171,14 @@ forEachVariant((name, makeCore) => {
     });
     const token = exports.connectionCreate(worker, layout.CONNECTION_STREAM, profile);
     const slot = exports.connectionCheck(worker, token);
-    assert.is(exports.sendRoom(worker, slot, 5), layout.ERROR_CLOSED);
+    assert.is(exports.sendRaw(worker, slot, scratch, 5), layout.ERROR_CLOSED);
     const opening = exports.operationStart(worker, layout.OPERATION_CONNECT, slot);
     exports.complete(worker, opening, 7, 0, layout.NOTHING, 0);
     exports.turn(worker, 0);
 
-    const room = exports.sendRoom(worker, slot, 5);
-    u8.set([1, 2, 3, 4, 5], room);
-    assert.is(exports.sendRoomDone(worker, slot, 1), 1);
-    assert.is(exports.sendRoom(worker, slot, 36), layout.ERROR_NO_BUFFERS);
+    u8.set([1, 2, 3, 4, 5], scratch);
+    assert.is(exports.sendRaw(worker, slot, scratch, 5), 1);
+    assert.is(exports.sendRaw(worker, slot, scratch, 36), layout.ERROR_NO_BUFFERS);
     u8.set([6, 7, 8], scratch);
     const lengths = [3, 3, 20, 3, 3];
     lengths.forEach((length, index) => {

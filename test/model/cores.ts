@@ -1,15 +1,37 @@
 /** The cores and scenarios that the schedules run: the real one, and those with a fault put in. */
-import type { FibreCoreOptions, SourceChange } from '../../build/asyncify.ts';
+import {
+  assembleFibreCore,
+  type FibreBinary,
+  type FibreCoreOptions,
+  type SourceChange,
+} from '../../build/asyncify.ts';
+import { FibreMachine } from './fibres.ts';
 import { type CallerFault, orderScenario } from './scenarios/order.ts';
 import { lockScenario, numbersScenario, poolScenario } from './scenarios/primitives.ts';
 import { QUEUE_MODES, queueScenario } from './scenarios/queue.ts';
 import type { Scenario } from './scenarios/scenario.ts';
+import { type ShareFault, type ShareOptions, shareScenario } from './scenarios/share.ts';
+import { SHARE_CHANGES, SHARE_FAULTS } from './share-faults.ts';
 
 /** In parts of the whole: how many of the schedules a scenario gets. */
 export interface Share {
   readonly scenario: Scenario;
   readonly parts: number;
 }
+
+/** The turn of a shared port: a schedule of these takes ten times as long as one of the others. */
+const SHARED = {
+  plain: { workers: 2, connections: 1, messages: 3 },
+  three: { workers: 3, connections: 1, messages: 3 },
+  two: { workers: 2, connections: 2, messages: 2, locks: 1 },
+  selects: { workers: 2, connections: 1, messages: 3, selects: true },
+  more: { workers: 2, connections: 1, messages: 5, eagerRead: false },
+  posts: { workers: 2, connections: 1, messages: 2, posts: 2 },
+  latePosts: { workers: 1, connections: 1, messages: 1, posts: 1, postsLate: true },
+  aborts: { workers: 2, connections: 1, messages: 2, aborts: true, posts: 1 },
+  abortsSelected: { workers: 2, connections: 1, messages: 2, aborts: true, selects: true },
+  dies: { workers: 2, connections: 2, messages: 2, dies: true },
+} satisfies Record<string, ShareOptions>;
 
 export const SHARES: readonly Share[] = [
   { scenario: orderScenario(2, 2, 1), parts: 4 },
@@ -24,6 +46,7 @@ export const SHARES: readonly Share[] = [
   { scenario: lockScenario(3), parts: 2 },
   { scenario: numbersScenario(3), parts: 1 },
   { scenario: poolScenario(3), parts: 3 },
+  ...Object.values(SHARED).map((options) => ({ scenario: shareScenario(options), parts: 0.5 })),
 ];
 
 /** Also stopped at every plain access to memory. */
@@ -33,6 +56,8 @@ export const FINE_SHARES: readonly Share[] = [
   { scenario: queueScenario('each takes one', 2, 1), parts: 1 },
   { scenario: queueScenario('closed at any time', 2, 1), parts: 1 },
   { scenario: poolScenario(3), parts: 1 },
+  { scenario: shareScenario(SHARED.plain), parts: 0.2 },
+  { scenario: shareScenario(SHARED.aborts), parts: 0.2 },
 ];
 
 /** Divides `count` schedules among the scenarios; rounds up. */
@@ -53,6 +78,8 @@ export const BROKEN_SCHEDULES_MAX = 4_999;
 export interface BrokenCase {
   readonly name: string;
   readonly core: FibreCoreOptions;
+  /** Of a core with several: the number of the one that is on. */
+  readonly fault?: number;
   readonly scenario: Scenario;
   /** What the violation must say. */
   readonly found: RegExp;
@@ -65,12 +92,39 @@ function brokenCore(
   found: RegExp,
   everyAccess = false,
 ): BrokenCase {
-  return { name, core: { primitivesOnly: true, change, everyAccess }, scenario, found };
+  return { name, core: { primitivesOnly: true, changes: [change], everyAccess }, scenario, found };
 }
 
 function brokenCaller(fault: CallerFault, found: RegExp, everyAccess = false): BrokenCase {
   const scenario = orderScenario(2, 2, 1, fault);
   return { name: `caller: ${fault}`, core: { primitivesOnly: true, everyAccess }, scenario, found };
+}
+
+/** One core has all of these, and shows one. */
+const SHARE_CORE: FibreCoreOptions = { changes: SHARE_CHANGES };
+
+let shareCore: Promise<FibreBinary> | undefined;
+
+/** A machine that has the fault. */
+export async function brokenMachine({ core, fault = 0 }: BrokenCase): Promise<FibreMachine> {
+  if (core !== SHARE_CORE) return new FibreMachine(await assembleFibreCore(core));
+  shareCore ??= assembleFibreCore(core);
+  const machine = new FibreMachine(await shareCore);
+  machine.fault = fault;
+  return machine;
+}
+
+const brokenShare: readonly BrokenCase[] = SHARE_FAULTS.map(({ name, scenario, found }, index) => ({
+  name,
+  core: SHARE_CORE,
+  fault: index + 1,
+  scenario: shareScenario(SHARED[scenario]),
+  found,
+}));
+
+function brokenHost(fault: ShareFault, options: ShareOptions, found: RegExp): BrokenCase {
+  const scenario = shareScenario({ ...options, fault });
+  return { name: `worker: ${fault}`, core: SHARE_CORE, scenario, found };
 }
 
 const LOCK = 'assembly/lock.ts';
@@ -80,6 +134,10 @@ const QUEUE = 'assembly/queue.ts';
 const REOPEN = 'storeUnlock(store); storeLock(store);';
 
 export const BROKEN_CASES: readonly BrokenCase[] = [
+  ...brokenShare,
+  brokenHost('sleeps with a claim', SHARED.plain, /stuck: .* sleeps/),
+  brokenHost('releases before handing over', SHARED.more, /is handled as number/),
+
   brokenCaller('number outside the lock', /is processed as number/),
   brokenCaller('call outside the lock', /call the socket at once/),
   brokenCaller('processed before it is', /process at once/),
@@ -180,8 +238,8 @@ export const BROKEN_CASES: readonly BrokenCase[] = [
     'ticket before the completion',
     {
       file: QUEUE,
-      from: 'fill(cell, token, result, flags, buffer, systemError);\n        atomicStore<u32>(cell, position + 1 - index);',
-      to: 'atomicStore<u32>(cell, position + 1 - index);\n        fill(cell, token, result, flags, buffer, systemError);',
+      from: 'fill(cell, token, result, flags, buffer, systemError, connection);\n        atomicStore<u32>(cell, position + 1 - index);',
+      to: 'atomicStore<u32>(cell, position + 1 - index);\n        fill(cell, token, result, flags, buffer, systemError, connection);',
     },
     queueScenario('closed at the end', 2, 1),
     /nobody pushed|twice|comes after/,

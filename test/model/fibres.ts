@@ -4,13 +4,15 @@
  */
 import type { CoreExports } from '#generated/exports';
 import type { FibreBinary, FibreImports } from '../../build/asyncify.ts';
+import type { Core } from '../../src/core/core.ts';
 import { type Action, type Body, Violation } from './actions.ts';
 import { Random } from './random.ts';
+import { FAULT_ADDRESS } from './share-faults.ts';
 import type { Strategy } from './strategies.ts';
 
 type CoreFunction = (...values: number[]) => number | undefined;
 
-const MEMORY_PAGES = 4;
+const MEMORY_PAGES = 8;
 const MEMORY_BYTES = MEMORY_PAGES * 65536;
 /** What a suspended call keeps: its locals, frame by frame. */
 const STACK_BYTES = 8192;
@@ -61,10 +63,14 @@ export class FibreMachine {
   readonly random = new Random(0);
   /** Set to record what happens. */
   trace: string[] | undefined;
+  /** Of a broken core that has several: which one it shows. */
+  fault = 0;
   /** Pauses of the schedule so far. */
   steps = 0;
 
-  readonly #u8: Uint8Array;
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly #memory: WebAssembly.Memory;
   readonly #core: CoreExports & AsyncifyExports;
   readonly #operations: readonly string[];
   #fibres: Fibre[] = [];
@@ -81,9 +87,11 @@ export class FibreMachine {
   constructor({ bytes, operations }: FibreBinary) {
     const size = { initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true };
     const memory = new WebAssembly.Memory(size);
+    this.#memory = memory;
     this.i32 = new Int32Array(memory.buffer);
     this.f64 = new Float64Array(memory.buffer);
-    this.#u8 = new Uint8Array(memory.buffer);
+    this.u8 = new Uint8Array(memory.buffer);
+    this.u32 = new Uint32Array(memory.buffer);
     this.#operations = operations;
     const imports: FibreImports = {
       pause: (ptr, operation) => this.#pause(ptr, operation),
@@ -114,7 +122,8 @@ export class FibreMachine {
 
   /** Forgets the last schedule, with its memory. */
   reset(seed: number): void {
-    this.#u8.fill(0, FIRST_ADDRESS, this.#used);
+    this.u8.fill(0, FIRST_ADDRESS, this.#used);
+    this.u32[FAULT_ADDRESS >> 2] = this.fault;
     this.#used = FIRST_ADDRESS;
     this.#labels.clear();
     this.#fibres = [];
@@ -126,10 +135,18 @@ export class FibreMachine {
     this.random.seed(seed);
   }
 
+  /** For what places its records by itself: it sees a core, and reserves under `label`. */
+  asCore(label: string): Core {
+    const { exports, u8, u32, i32, f64 } = this;
+    const reserve = (sizeBytes: number, align?: number) => this.reserve(label, sizeBytes, align);
+    const memory = this.#memory;
+    return { memory, exports, u8, u32, i32, f64, reserve } as unknown as Core;
+  }
+
   /** Zeroed memory for this schedule; `label` names it in traces. */
-  reserve(label: string, sizeBytes: number): number {
-    const address = this.#used;
-    this.#used += (sizeBytes + 63) & ~63;
+  reserve(label: string, sizeBytes: number, align = 64): number {
+    const address = (this.#used + align - 1) & -align;
+    this.#used = (address + sizeBytes + 63) & ~63;
     if (this.#used > STACKS) throw new RangeError('the fibres have no more memory');
     this.#labels.set(address, label);
     return address;

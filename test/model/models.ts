@@ -11,6 +11,7 @@ export interface ModelCheck {
 
 const order = (...macros: readonly string[]): ModelCheck => ({ model: 'order.pml', macros });
 const queue = (...macros: readonly string[]): ModelCheck => ({ model: 'queue.pml', macros });
+const share = (...macros: readonly string[]): ModelCheck => ({ model: 'share.pml', macros });
 
 function broken(name: string, check: ModelCheck, refutedBy: RegExp): ModelCheck {
   return { ...check, macros: [`BROKEN_${name}`, ...check.macros], refutedBy };
@@ -34,6 +35,12 @@ export const CORRECT: readonly ModelCheck[] = [
   queue('PRODUCERS=1', 'PUSHES=1', 'CONSUMERS=2', 'WAKE'),
   queue('PRODUCERS=1', 'PUSHES=1', 'CONSUMERS=2', 'CLOSES'),
   queue('PRODUCERS=2', 'PUSHES=1', 'CONSUMERS=1', 'CLOSES'),
+
+  share(),
+  share('COMPLETIONS=4', 'CALLS=1'),
+  share('COMPLETIONS=4', 'ORDERED'),
+  share('WORKERS=3', 'CALLS=1', 'ORDERED'),
+  share('WORKERS=3', 'COMPLETIONS=2', 'CALLS=1'),
 ];
 
 const OUT_OF_ORDER = /hand==processed/;
@@ -44,6 +51,9 @@ const DUPLICATE = /!\(processing\[kind\]\)/;
 const NOBODY_WAKES = /invalid end state/;
 const LEFT_IN_QUEUE = /popped==pushed/;
 const TAKEN_TWICE = /!\(\(popped&/;
+const PASSED_ON_TO_NOBODY = /processed==3/;
+const OVERTAKEN = /item==processed/;
+const CALL_STRANDED = /ran==2/;
 
 export const BROKEN: readonly ModelCheck[] = [
   broken('NUMBER_OUTSIDE_LOCK', order(), OUT_OF_ORDER),
@@ -70,6 +80,17 @@ export const BROKEN: readonly ModelCheck[] = [
   broken('NO_PASSING_ON', queue('TAKE_ONE'), LEFT_IN_QUEUE),
   broken('CLOSED_APART', queue('PRODUCERS=1', 'CLOSES'), LEFT_IN_QUEUE),
   broken('FINISHED_EARLY', queue('PRODUCERS=1', 'CLOSES'), LEFT_IN_QUEUE),
+
+  broken('UNCLAIMED', share(), /processors==0/),
+  broken('OWNER_OUTSIDE_LOCK', share(), PASSED_ON_TO_NOBODY),
+  broken('FORWARDED_FORGOTTEN', share(), PASSED_ON_TO_NOBODY),
+  broken('SLEEPS_WITH_CLAIM', share(), PASSED_ON_TO_NOBODY),
+  broken('TAKEN_THEN_CLAIMED', share('ORDERED'), OVERTAKEN),
+  broken('OWN_OVERTAKES', share('ORDERED'), OVERTAKEN),
+  broken('CALLS_FORGOTTEN', share(), CALL_STRANDED),
+  broken('CALLS_OUTSIDE_LOCK', share(), CALL_STRANDED),
+  broken('POKED_FOR_EVER', share(), CALL_STRANDED),
+  broken('POST_OUTSIDE_LOCK', share(), CALL_STRANDED),
 ];
 
 export const ALL_CHECKS: readonly ModelCheck[] = [...CORRECT, ...BROKEN];

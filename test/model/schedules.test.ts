@@ -12,6 +12,7 @@ import { listFiles } from '../../build/files.ts';
 import {
   BROKEN_CASES,
   BROKEN_SCHEDULES_MAX,
+  brokenMachine,
   divide,
   FINE_SHARES,
   SHARES,
@@ -53,9 +54,10 @@ test(`these were ${SCHEDULES} schedules`, () => {
   assert.ok(done >= SCHEDULES, `only ${done}`);
 });
 
-for (const { name, core, scenario, found } of BROKEN_CASES) {
+for (const broken of BROKEN_CASES) {
+  const { name, scenario, found } = broken;
   test(`broken on purpose: ${name}: found`, async () => {
-    const machine = new FibreMachine(await assembleFibreCore(core));
+    const machine = await brokenMachine(broken);
     const { violation } = explore(machine, scenario, BROKEN_SCHEDULES_MAX, SEED);
     if (violation === undefined) throw new Error('nothing went wrong');
     assert.match(violation.message, found);

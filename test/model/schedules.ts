@@ -14,6 +14,7 @@ import { assembleFibreCore } from '../../build/asyncify.ts';
 import {
   BROKEN_CASES,
   BROKEN_SCHEDULES_MAX,
+  brokenMachine,
   divide,
   FINE_SHARES,
   SHARES,
@@ -49,7 +50,10 @@ async function replay(from: number): Promise<void> {
     const names = shares.map((share) => share.scenario.name);
     throw new Error(`no such scenario; there are: ${names.join('; ')}`);
   }
-  const machine = new FibreMachine(await assembleFibreCore(broken?.core ?? { everyAccess }));
+  const machine =
+    broken === undefined
+      ? new FibreMachine(await assembleFibreCore({ everyAccess }))
+      : await brokenMachine(broken);
   console.log(traceSchedule(machine, scenario, from).join('\n'));
 }
 
@@ -74,8 +78,9 @@ async function exploreAll(everyAccess: boolean, shares: readonly Share[], count:
 }
 
 async function findBroken(): Promise<void> {
-  for (const { name, core, scenario, found } of BROKEN_CASES) {
-    const machine = new FibreMachine(await assembleFibreCore(core));
+  for (const broken of BROKEN_CASES) {
+    const { name, scenario, found } = broken;
+    const machine = await brokenMachine(broken);
     const { schedules, violation } = explore(machine, scenario, BROKEN_SCHEDULES_MAX, seed);
     const holds = violation !== undefined && found.test(violation.message);
     if (!holds) failures++;

@@ -11,6 +11,7 @@ import {
   ReorderBuffer,
   Sequencer,
 } from '../../src/core/index.ts';
+import { shareDriver, shareWorker } from './share.roles.ts';
 
 /** Tokens of producer `p` are `p * PRODUCER_STRIDE + index`. */
 export const PRODUCER_STRIDE = 2 ** 32;
@@ -33,6 +34,9 @@ function randomFrom(seed: number): (limit: number) => number {
 }
 
 const roles = {
+  shareDriver,
+  shareWorker,
+
   /** Adds to a plain counter under the lock; holds it asleep now and then, so that others sleep too. */
   increment(core: Core, task: { lock: number; counter: number; times: number; timed: boolean }) {
     const lock = Lock.attach(core, task.lock);
