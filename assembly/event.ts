@@ -14,4 +14,5 @@ export function emit(worker: Worker, kind: u32, connection: i32, offset: u32, le
   event.offset = offset;
   event.length = length;
   worker.eventCount++;
+  worker.others++;
 }

@@ -675,9 +675,11 @@ export class Worker {
   claimHead: i32;
   /** Most completions that one turn takes (shared ports): the rest is for the others. */
   batch: u32;
+  /** Events of the turn that are no messages. */
+  others: u32;
   // DecodeContext follows: WORKER_DECODE_CONTEXT.
 }
-export const WORKER_DECODE_CONTEXT: u32 = 84;
+export const WORKER_DECODE_CONTEXT: u32 = 88;
 export const WORKER_BYTES: u32 = 96;
 
 // ---------------------------------------------------------------- native: iocp

@@ -66,7 +66,10 @@ export function queueInit(queue: usize, cells: usize, capacityLog2: u32): void {
   store<u32>(queue + QUEUE_DEQUEUE, 0);
 }
 
-/** 0, ERROR_NO_BUFFERS if full, ERROR_CLOSED. Never blocks. */
+/**
+ * 0, ERROR_NO_BUFFERS if full, ERROR_CLOSED. Never sleeps; where it comes round to a
+ * cell that is just being taken it waits for those few steps.
+ */
 export function queuePush(
   queue: usize,
   token: f64,
@@ -121,7 +124,14 @@ export function queuePut(
       enqueue = found;
     } else {
       const again = atomicLoad<u64>(queue + QUEUE_ENQUEUE);
-      if (turn < 0 && again == enqueue) return ERROR_NO_BUFFERS;
+      // A consumer that has claimed the cell frees it in its next steps: that is not full.
+      if (
+        turn < 0 &&
+        again == enqueue &&
+        position - atomicLoad<u32>(queue + QUEUE_DEQUEUE) > mask
+      ) {
+        return ERROR_NO_BUFFERS;
+      }
       enqueue = again;
     }
   }

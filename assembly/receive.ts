@@ -204,6 +204,7 @@ function countMessages(worker: Worker, connection: Connection, count: i32): void
     for (let index = 0; index < count; index++) {
       if (changetype<Event>(first + <usize>index * EVENT_BYTES).kind == EVENT_OVERSIZE) {
         portOf(worker).oversize += 1;
+        worker.others++;
         messages--;
       }
     }

@@ -43,6 +43,8 @@ export function storeInit(store: usize, values: usize, windowLog2: u32, next: u3
  * The successor of a processed number is handed out in the same step that
  * advances, so a stored value never waits for a call of this function.
  */
+// @ts-ignore: decorator
+@inline
 export function storeGetNext(store: usize, sequence: u32, value: i32): i32 {
   if (value < 0) return ERROR_INVALID_OPTION;
   const record = changetype<InOrderStore>(store);
@@ -67,6 +69,8 @@ export function storeGetNext(store: usize, sequence: u32, value: i32): i32 {
  * now or NOTHING. ERROR_INVALID_OPTION, and no advance, if none is being
  * processed.
  */
+// @ts-ignore: decorator
+@inline
 export function storeProcessAndGetNext(store: usize): i32 {
   const record = changetype<InOrderStore>(store);
   if (!record.processing) return ERROR_INVALID_OPTION;

@@ -3,7 +3,7 @@
  * chunk and goes out as one operation; what a partial send left is sent again.
  */
 import { arenaAlloc, arenaBlockBytes, arenaFree } from './arena';
-import { copyBytes } from './copy';
+import { copyBytes, copyShort } from './copy';
 import { invariant } from './debug';
 import { encodedBytes, writeFrame } from './frame/encode';
 import { lengthFieldIs, plainMessageMax, writeLengthField } from './frame/length-field';
@@ -186,39 +186,6 @@ function refer(
   return true;
 }
 
-/** As `append`, for a message that a plain length field carries: see `plainMessageMax`. */
-// @ts-ignore: decorator
-@inline
-function appendPlain(
-  port: Port,
-  connection: Connection,
-  profile: Profile,
-  framing: Framing,
-  payload: usize,
-  length: u32,
-): i32 {
-  const header = framing.strip;
-  const bytes = header + length;
-  if (<u64>connection.queuedBytes + <u64>bytes > <u64>profile.maxQueuedBytes) {
-    return ERROR_NO_BUFFERS;
-  }
-  if (
-    length >= REFERENCE_BYTES_LEAST &&
-    // Its connection and the buffer's might go to two workers.
-    port.shared == 0 &&
-    refer(port, connection, framing, payload, length)
-  ) {
-    connection.messagesSent += 1;
-    return <i32>bytes;
-  }
-  const at = queueRoom(port, connection, bytes);
-  if (at == 0) return ERROR_NO_BUFFERS;
-  writeLengthField(framing, bytes, at);
-  copyBytes(at + header, payload, length);
-  connection.messagesSent += 1;
-  return <i32>bytes;
-}
-
 /**
  * Queues one message as a frame.
  * @returns 1, 0 (queued, but wait for DRAIN), or a negative error (nothing queued)
@@ -254,6 +221,48 @@ export function sendRaw(workerPointer: usize, slot: i32, payload: usize, length:
 }
 
 /**
+ * Appends replies to `slot` that a plain length field carries, while they are
+ * short and fit the last chunk: most of a burst, with all that does not change
+ * in it held in locals.
+ * @returns the index of the first reply that is left
+ */
+// @ts-ignore: decorator
+@inline
+function appendRun(
+  worker: Worker,
+  slot: i32,
+  connection: Connection,
+  maxQueuedBytes: u32,
+  framing: Framing,
+  shortMax: u32,
+  from: u32,
+  count: u32,
+): u32 {
+  if (connection.queueTail == 0) return from;
+  const chunk = changetype<SendChunk>(connection.queueTail);
+  const header = framing.size;
+  const first = chunk.end;
+  const room = maxQueuedBytes - min(connection.queuedBytes, maxQueuedBytes);
+  const stop = first + min<usize>(chunk.limit - first, room);
+  let at = first;
+  let index = from;
+  while (index < count) {
+    const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
+    const length = reply.length;
+    const next = at + header + length;
+    if (reply.connection != slot || length >= shortMax || next > stop) break;
+    writeLengthField(framing, header + length, at);
+    copyShort(at + header, reply.offset, length);
+    at = next;
+    index++;
+  }
+  chunk.end = at;
+  connection.queuedBytes += <u32>(at - first);
+  connection.messagesSent += <f64>(index - from);
+  return index;
+}
+
+/**
  * Queues the first `count` replies of the worker's list; large ones may be sent
  * from where they lie, so nobody changes them any more. Stops at the first that
  * fails and returns its index, or `count` if all were taken; the failure itself
@@ -271,21 +280,54 @@ export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
     const profile = changetype<Profile>(connection.profile);
     const framing = changetype<Framing>(profile.framing);
     const plainMax: u32 = framing.kind == FRAMING_LENGTH_FIELD ? plainMessageMax(framing) : 0;
+    const shortMax = min(plainMax, REFERENCE_BYTES_LEAST);
     let bytes = 0;
     while (index < count) {
       const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
       if (reply.connection != slot) break;
-      bytes =
-        reply.length < plainMax
-          ? appendPlain(port, connection, profile, framing, reply.offset, reply.length)
-          : append(port, connection, profile, reply.offset, reply.length);
+      bytes = appendReply(port, connection, profile, plainMax, reply.offset, reply.length);
       if (bytes < 0) break;
-      index++;
+      index = appendRun(
+        worker,
+        slot,
+        connection,
+        profile.maxQueuedBytes,
+        framing,
+        shortMax,
+        index + 1,
+        count,
+      );
     }
     queued(worker, slot, connection, profile);
     if (bytes < 0) return index;
   }
   return count;
+}
+
+/** As `append`; a large message that a plain length field carries may stay where it lies. */
+// @ts-ignore: decorator
+@inline
+function appendReply(
+  port: Port,
+  connection: Connection,
+  profile: Profile,
+  plainMax: u32,
+  payload: usize,
+  length: u32,
+): i32 {
+  const bytes = changetype<Framing>(profile.framing).strip + length;
+  if (
+    length < plainMax &&
+    length >= REFERENCE_BYTES_LEAST &&
+    // Its connection and the buffer's might go to two workers.
+    port.shared == 0 &&
+    <u64>connection.queuedBytes + <u64>bytes <= <u64>profile.maxQueuedBytes &&
+    refer(port, connection, changetype<Framing>(profile.framing), payload, length)
+  ) {
+    connection.messagesSent += 1;
+    return <i32>bytes;
+  }
+  return append(port, connection, profile, payload, length);
 }
 
 /**

@@ -149,6 +149,7 @@ export function turn(workerPointer: usize, nowMs: u32): i32 {
   port.nowMs = nowMs;
   port.turns += 1;
   worker.eventCount = 0;
+  worker.others = 0;
   if (port.shared != 0) takeShared(worker, port);
   while (
     port.shared == 0 &&

@@ -166,6 +166,8 @@ export interface Driver {
   attach(ready: () => void): void;
   /** The worker driver: blocks until completions are there or the time is over. Returns false where the host cannot block. */
   wait(timeoutMs: number): boolean;
+  /** Whether `wait` blocks on this host. Left out: it does not. */
+  readonly blocks?: boolean;
   /** Ends a `wait` of another thread, or makes `ready` come. */
   wake(): void;
   /** All operations of a turn have been submitted: perform what was batched. */
@@ -216,6 +218,11 @@ export interface Driver {
   setTimer(delayMs: number, callback: () => void): () => void;
 
   counters(): BackendCounters;
+  /**
+   * For `BackendModule.reclaim`: what another thread needs to know to give back
+   * what the system still holds when this thread has died. Can be cloned.
+   */
+  readonly remains?: unknown;
   /** Closes what is open, waits until the system has given everything back, and says what it left. */
   dispose(): Promise<Leftovers>;
 }
@@ -230,12 +237,31 @@ export interface BackendSelection<Options = unknown> {
   memoryBytes?(options: Options, sizes: PortSizes): number;
 }
 
+/** By the host's event loop (`attach`), or by waiting in the kernel (`wait`). */
+export type WorkerDriver = 'loop' | 'blocking';
+
 /** What every `backends/<name>/index.ts` exports, besides a function of its own name that makes a selection. */
 export interface BackendModule<Options = unknown> {
   readonly name: string;
   probe(): Probe | Promise<Probe>;
   create(host: BackendHost, options: Options): Driver | Promise<Driver>;
   memoryBytes?(options: Options, sizes: PortSizes): number;
+  /**
+   * Whether ports of several threads can listen on one address (`reusePort`), and
+   * the system spreads new connections between them. Left out: they cannot.
+   */
+  spreads?(): Probe | Promise<Probe>;
+  /**
+   * How a port of a worker thread can be driven on this host, the better way
+   * first. Left out: by the host's event loop only.
+   */
+  workerDrivers?(): readonly WorkerDriver[];
+  /**
+   * Closes what a driver left open whose thread has died: without it the system
+   * goes on with it. Called in another thread, after the death; `memory` is the
+   * driver's, `remains` its own. Left out by backends whose host does that.
+   */
+  reclaim?(memory: WebAssembly.Memory, remains: unknown): void | Promise<void>;
 }
 
 /** An event of the operating system's own, known to other programs by its name (R13). */

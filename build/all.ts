@@ -2,6 +2,7 @@
 import { buildCore } from './core.ts';
 import { emitDeclarations } from './declarations.ts';
 import { withLock } from './files.ts';
+import { buildMicroDriver } from './micro.ts';
 import { bundlePackage } from './package.ts';
 
 export interface BuildParts {
@@ -15,6 +16,7 @@ export interface BuildParts {
 export async function buildAll(parts: BuildParts): Promise<void> {
   await withLock(async () => {
     await buildCore();
+    await buildMicroDriver();
     if (parts.bundles) await bundlePackage({ clean: parts.clean ?? false });
     if (parts.declarations) await emitDeclarations();
   });

@@ -18,7 +18,7 @@ export interface SourceChange {
 export interface FibreCoreOptions {
   /** Also call the host before every plain load and store. */
   readonly everyAccess?: boolean;
-  readonly change?: SourceChange;
+  readonly changes?: readonly SourceChange[];
   /** Only the primitives: compiles in a tenth of the time. */
   readonly primitivesOnly?: boolean;
 }
@@ -72,16 +72,21 @@ function withPauses(source: string): { source: string; operations: string[] } {
   return { source: changed + IMPORTS, operations };
 }
 
-async function readChanged({ file, from, to }: SourceChange): Promise<string> {
-  const parts = (await readFile(file, 'utf8')).split(from);
-  if (parts.length !== 2) {
-    throw new Error(`${file} has ${parts.length - 1} places like this, not one:\n${from}`);
+/** The changed sources, by file. */
+async function readChanged(changes: readonly SourceChange[]): Promise<Record<string, string>> {
+  const sources: Record<string, string> = {};
+  for (const { file, from, to } of changes) {
+    const parts = (sources[file] ?? (await readFile(file, 'utf8'))).split(from);
+    if (parts.length !== 2) {
+      throw new Error(`${file} has ${parts.length - 1} places like this, not one:\n${from}`);
+    }
+    sources[file] = parts.join(to);
   }
-  return parts.join(to);
+  return sources;
 }
 
 export async function assembleFibreCore(options: FibreCoreOptions = {}): Promise<FibreBinary> {
-  const { change, everyAccess = false, primitivesOnly = false } = options;
+  const { changes = [], everyAccess = false, primitivesOnly = false } = options;
   const { source, operations } = withPauses(await readFile(ATOMIC, 'utf8'));
   const bytes = await assemble(
     [
@@ -96,7 +101,7 @@ export async function assembleFibreCore(options: FibreCoreOptions = {}): Promise
       virtual: {
         [ATOMIC]: source,
         ...(primitivesOnly ? { [PRIMITIVES]: PRIMITIVES_SOURCE } : {}),
-        ...(change === undefined ? {} : { [change.file]: await readChanged(change) }),
+        ...(await readChanged(changes)),
       },
     },
   );

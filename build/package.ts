@@ -17,6 +17,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   uring: './backends/uring/index.ts',
   msgpack: './src/msgpack.ts',
   cli: './src/cli/main.ts',
+  'bench-micro': './bench/micro/program.ts',
 };
 
 /** Entries whose source exists. */
@@ -30,7 +31,7 @@ async function findEntries(): Promise<Record<string, string>> {
 
 /** Sources of the entries that programs import, which therefore have declarations. */
 export async function findDeclarationEntries(): Promise<string[]> {
-  const { cli: _, ...entries } = await findEntries();
+  const { cli: _, 'bench-micro': __, ...entries } = await findEntries();
   return Object.values(entries).map((path) => path.replace('./', ''));
 }
 
@@ -38,7 +39,7 @@ export async function bundlePackage(options: { readonly clean: boolean }): Promi
   const entries = await findEntries();
   const missing = Object.keys(ENTRIES).filter((name) => entries[name] === undefined);
   if (missing.length > 0) console.log(`no source yet for dist/{${missing.join(',')}}.js: left out`);
-  const entryPoints = { ...entries, ...(await findWorkers('src', 'backends')) };
+  const entryPoints = { ...entries, ...(await findWorkers('src', 'backends', 'bench/micro')) };
   const { outputFiles, metafile } = await build({
     ...BUNDLE_OPTIONS,
     entryPoints,
@@ -49,7 +50,7 @@ export async function bundlePackage(options: { readonly clean: boolean }): Promi
   });
   for (const [path, output] of Object.entries(metafile.outputs)) {
     const debug = Object.entries(output.inputs).find(
-      ([input, { bytesInOutput }]) => input.includes('core.debug') && bytesInOutput > 0,
+      ([input, { bytesInOutput }]) => /\.debug(\.shared)?\.ts$/.test(input) && bytesInOutput > 0,
     );
     if (debug !== undefined) throw new Error(`${path} contains ${debug[0]}, which is for tests`);
   }

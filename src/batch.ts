@@ -135,7 +135,8 @@ export class BatchRunner {
     const { u32, i32 } = port.core;
     const first = port.regions.events >>> 2;
     let slot = -1;
-    let end = from;
+    // Nothing but messages, all for one group: the usual turn needs no look at each event.
+    let end = from === 0 && port.isUniform(group) ? count : from;
     for (; end < count; end++) {
       const word = first + end * EVENT_WORDS;
       if (u32[word] !== layout.EVENT_MESSAGE) break;
@@ -150,6 +151,7 @@ export class BatchRunner {
     try {
       group.messages(batch);
     } catch (exception) {
+      if (port.isShared) for (let i = 0; i < batch.length; i++) batch.connection(i).abort();
       port.surface(exception);
     }
     batch.flush();

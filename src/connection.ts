@@ -10,6 +10,7 @@ import { MessageQueue } from './message-queue.ts';
 import type { Port } from './port.ts';
 import { handleOf } from './record.ts';
 import { type ConnectionStatistics, connectionStatistics } from './stats.ts';
+import type { RemoteCall } from './workers/io/remote-connection.ts';
 
 const RECORD = layout.Connection;
 /** States in which the core takes no more sends. */
@@ -24,7 +25,19 @@ export interface ConnectionOrigin<Message> {
   readonly slot: number;
   readonly token: number;
   readonly group: Group<Message>;
+  /** Its OPEN event has been handled, by another thread. Default false. */
+  readonly isOpen?: boolean;
 }
+
+/** The core's call for what another thread asks. */
+const CALLS = {
+  connectionEnd: layout.CALL_END,
+  connectionClose: layout.CALL_CLOSE,
+  connectionPause: layout.CALL_PAUSE,
+  connectionHold: layout.CALL_HOLD,
+} as const;
+/** How often a worker of a shared port looks for what it waits for. */
+const WATCH_MS = 5;
 
 /**
  * A connection that speaks framed messages. Made by `listen` and `connect`, not
@@ -32,9 +45,13 @@ export interface ConnectionOrigin<Message> {
  */
 export class Connection<Message = Uint8Array> implements Entity {
   readonly port: Port;
-  /** Names this connection for good: no other one of this port ever has the same. */
+  /**
+   * Names this connection for good: no other one of this port, or of this server
+   * with workers, ever has the same. Other threads reach it by this number
+   * (`WorkerServer.connection`, `WorkerContext.connection`).
+   */
   readonly id: number;
-  /** The user's own. */
+  /** The user's own. With several workers on one port each has its own: see `sharedState`. */
   data: unknown = undefined;
 
   readonly #slot: number;
@@ -57,20 +74,23 @@ export class Connection<Message = Uint8Array> implements Entity {
   #remote: SocketAddress | undefined;
   #local: SocketAddress | undefined;
   #lastStatistics: ConnectionStatistics | undefined;
+  #watching: NodeJS.Timeout | undefined;
 
   /** @internal */
-  constructor({ port, slot, token, group }: ConnectionOrigin<Message>) {
+  constructor({ port, slot, token, group, isOpen = false }: ConnectionOrigin<Message>) {
     this.port = port;
-    this.id = token;
+    this.id = token + port.idBase;
     this.#slot = slot;
     this.#group = group;
-    if (group.handlers.message === undefined && group.batch === undefined) {
+    this.#opened = isOpen;
+    if (group.handlers.message === undefined && group.batch === undefined && !port.isShared) {
       this.#queue = new MessageQueue(group.profile.values.highWaterMarkBytes, {
         hold: () => this.#call('connectionHold'),
         resume: () => this.resume(),
       });
     }
     port.entities[slot] = this;
+    port.noteGroup(group.batch);
   }
 
   // ------------------------------------------------------------ sending
@@ -108,8 +128,11 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   #send(bytes: Uint8Array | string, isRaw: boolean): boolean {
     if (this.#ended || !this.#opened) throw this.#closedError();
-    const result = this.port.send(this.#slot, bytes, isRaw);
+    const result = this.#isElsewhere
+      ? this.port.post(this.id, isRaw ? layout.CALL_SEND_RAW : layout.CALL_SEND, bytes)
+      : this.port.send(this.#slot, bytes, isRaw);
     if (result === 1) return true;
+    if (result === layout.ERROR_STALE_TOKEN) throw this.#closedError();
     // CLOSED though this side has not ended: the transport failed, and `error` and `close`
     // are about to say so. A peer's doing must not throw into whoever happens to be sending.
     if (result === 0 || result === layout.ERROR_CLOSED) {
@@ -117,6 +140,33 @@ export class Connection<Message = Uint8Array> implements Entity {
       return false;
     }
     throw this.port.countError(this.port.errorOf(result, 'send'));
+  }
+
+  /**
+   * @internal Does what another thread asked.
+   * @throws OverlappedError as the call itself
+   */
+  perform(call: RemoteCall, bytes: Uint8Array | string = ''): void {
+    if (call === 'send') this.#send(bytes, false);
+    else if (call === 'sendRaw') this.#send(bytes, true);
+    else if (call === 'close') void this.close();
+    else this[call]();
+  }
+
+  /** Another worker of a shared port has it, or none: calls are posted to whoever takes it next. */
+  get #isElsewhere(): boolean {
+    return this.port.isShared && !(this.#isCurrent && this.port.owns(this.#slot));
+  }
+
+  /** The record is still this connection's: another worker may have seen it closed. */
+  get #isCurrent(): boolean {
+    const { port } = this;
+    return !port.isShared || port.core.f64[this.#word(RECORD.token) >>> 1] === this.id;
+  }
+
+  /** It is closed, whichever worker has seen that. */
+  get #isOver(): boolean {
+    return this.#gone || !this.#isCurrent;
   }
 
   #closedError(): OverlappedError {
@@ -139,14 +189,44 @@ export class Connection<Message = Uint8Array> implements Entity {
    * @throws OverlappedError (rejects) if the connection closes before that
    */
   drained(): Promise<void> {
-    if (this.#gone || this.#error) return Promise.reject(this.#error ?? this.#closedError());
+    if (this.#isOver || this.#error) return Promise.reject(this.#error ?? this.#closedError());
     if (!this.#isBlocked()) return Promise.resolve();
     this.#drained ??= deferred();
+    this.#watch();
     return this.#drained.promise;
   }
 
+  /**
+   * On a shared port the event that is waited for may go to another worker: this
+   * one looks for itself.
+   */
+  #watch(): void {
+    if (!this.port.isShared || this.#watching !== undefined) return;
+    this.#watching = setTimeout(() => {
+      this.#watching = undefined;
+      if (this.#isOver) this.#vanish();
+      else if (this.#drained !== undefined && !this.#isBlocked()) {
+        this.#drained.resolve();
+        this.#drained = undefined;
+      }
+      if (this.#drained !== undefined || (this.#closed !== undefined && !this.#gone)) this.#watch();
+    }, WATCH_MS);
+  }
+
+  /** Another worker has seen it closed. */
+  #vanish(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#ended = true;
+    this.#closing = true;
+    this.#drained?.reject(this.#closedError());
+    this.#drained = undefined;
+    this.#closed?.resolve();
+  }
+
   #isBlocked(): boolean {
-    if (this.#blocked) return true;
+    // Other workers' sends and drains are not told to this object.
+    if (this.#blocked && !this.port.isShared) return true;
     // Replies of a batch block without telling this object.
     return (this.#field(RECORD.state) & layout.STATE_BLOCKED) !== 0;
   }
@@ -155,7 +235,7 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** Half-close: what is queued is sent, then the peer sees the end. Receiving goes on. */
   end(): void {
-    if (this.#ended || this.#gone) return;
+    if (this.#ended || this.#isOver) return;
     this.#ended = true;
     this.#call('connectionEnd');
   }
@@ -166,7 +246,7 @@ export class Connection<Message = Uint8Array> implements Entity {
    * never rejects: `error` tells how it ended.
    */
   close(): Promise<void> {
-    if (!this.#gone && !this.#closing) {
+    if (!this.#isOver && !this.#closing) {
       this.#closing = true;
       this.#ended = true;
       this.#call('connectionClose');
@@ -181,17 +261,22 @@ export class Connection<Message = Uint8Array> implements Entity {
   }
 
   #abort(error: number): void {
-    if (this.#gone) return;
+    if (this.#isOver) return;
     this.#ended = true;
     this.#closing = true;
+    if (this.#isElsewhere) {
+      this.port.post(this.id, layout.CALL_ABORT, error);
+      return;
+    }
     this.port.core.exports.connectionAbort(this.port.regions.worker, this.#slot, error);
     this.port.scheduleFlush();
   }
 
   /** Resolves once closed, however it ended; `error` tells. */
   get closed(): Promise<void> {
-    if (this.#gone && this.#closed === undefined) return Promise.resolve();
+    if (this.#isOver && this.#closed === undefined) return Promise.resolve();
     this.#closed ??= deferred();
+    this.#watch();
     return this.#closed.promise;
   }
 
@@ -212,11 +297,15 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** No more messages until `resume`; the peer is held back once buffers and windows are full. */
   pause(): void {
-    if (!this.#gone) this.#call('connectionPause');
+    if (!this.#isOver) this.#call('connectionPause');
   }
 
   resume(): void {
-    if (this.#gone) return;
+    if (this.#isOver) return;
+    if (this.#isElsewhere) {
+      this.port.post(this.id, layout.CALL_RESUME, 0);
+      return;
+    }
     const { exports } = this.port.core;
     const waiting = exports.connectionResume(this.port.regions.worker, this.#slot);
     this.port.scheduleFlush();
@@ -230,6 +319,12 @@ export class Connection<Message = Uint8Array> implements Entity {
    * @throws OverlappedError INVALID_OPTION if a `message` or `messages` handler takes them
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    if (this.port.isShared) {
+      throw new OverlappedError(
+        'NOT_SUPPORTED',
+        'the messages of a shared port go to handlers, in whichever worker takes them',
+      );
+    }
     if (this.#queue === undefined) {
       throw new OverlappedError(
         'INVALID_OPTION',
@@ -243,30 +338,43 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** This side may still send (R14). */
   get sendConnected(): boolean {
-    if (!this.#opened || this.#ended || this.#gone) return false;
+    if (!this.#opened || this.#ended || this.#isOver) return false;
     return (this.#field(RECORD.state) & SEND_OVER) === 0;
   }
 
   /** The peer may still send (R14). */
   get receiveConnected(): boolean {
-    if (!this.#opened || this.#peerEnded || this.#gone) return false;
+    if (!this.#opened || this.#peerEnded || this.#isOver) return false;
     return (this.#field(RECORD.state) & RECEIVE_OVER) === 0;
   }
 
   /** Bytes accepted by `send` and not yet taken by the system. */
   get queuedBytes(): number {
-    return this.#gone ? 0 : this.#field(RECORD.queuedBytes);
+    return this.#isOver ? 0 : this.#field(RECORD.queuedBytes);
+  }
+
+  /**
+   * Bytes of the port's option `stateBytes` that belong to the connection, zero as
+   * it opens: where several workers share a port, all see the same. Handlers of a
+   * connection run one at a time, so it needs no lock in there. Undefined once the
+   * connection has closed.
+   */
+  get sharedState(): Uint8Array | undefined {
+    const { stateOffset, stateBytes } = this.port.regions;
+    if (this.#isOver) return undefined;
+    const at = this.port.recordOf(this.#slot) + stateOffset;
+    return this.port.core.u8.subarray(at, at + stateBytes);
   }
 
   get remoteAddress(): SocketAddress | undefined {
-    if (!this.#gone && this.#opened) {
+    if (!this.#isOver && this.#opened) {
       this.#remote ??= this.port.driver.remoteAddress(this.#handle);
     }
     return this.#remote;
   }
 
   get localAddress(): SocketAddress | undefined {
-    if (!this.#gone && this.#opened) {
+    if (!this.#isOver && this.#opened) {
       this.#local ??= this.port.driver.localAddress(this.#handle);
     }
     return this.#local;
@@ -279,28 +387,36 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** @throws OverlappedError CLOSED */
   configure(options: { readonly noDelay: boolean; readonly keepAliveMs: number }): void {
-    if (this.#gone || !this.#opened) throw this.#closedError();
+    if (this.#isOver || !this.#opened) throw this.#closedError();
     this.port.driver.configure(this.#handle, options);
   }
 
   /** Does not keep the host's process alive. */
   unref(): void {
-    if (!this.#gone) this.port.driver.setReferenced(this.#handle, false);
+    if (!this.#isOver) this.port.driver.setReferenced(this.#handle, false);
   }
 
   ref(): void {
-    if (!this.#gone) this.port.driver.setReferenced(this.#handle, true);
+    if (!this.#isOver) this.port.driver.setReferenced(this.#handle, true);
   }
 
   get #handle(): number {
     return handleOf(this.port, this.#slot);
   }
 
+  #word(offset: number): number {
+    return (this.port.recordOf(this.#slot) + offset) >>> 2;
+  }
+
   #field(offset: number): number {
-    return this.port.core.u32[(this.port.recordOf(this.#slot) + offset) >>> 2] as number;
+    return this.port.core.u32[this.#word(offset)] as number;
   }
 
   #call(name: 'connectionEnd' | 'connectionClose' | 'connectionPause' | 'connectionHold'): void {
+    if (this.#isElsewhere) {
+      this.port.post(this.id, CALLS[name], 0);
+      return;
+    }
     this.port.core.exports[name](this.port.regions.worker, this.#slot);
     this.port.scheduleFlush();
     if (name === 'connectionClose') this.port.scheduleTurn();
@@ -334,13 +450,27 @@ export class Connection<Message = Uint8Array> implements Entity {
 
   /** @internal */
   handle(kind: number, offset: number, length: number): void {
+    if (this.port.isShared) this.#catchUp();
     try {
       if (kind === layout.EVENT_MESSAGE) {
         if (!this.#closing) this.#message(offset, length);
       } else this.#dispatch(kind, offset, length);
     } catch (exception) {
-      this.port.surface(exception);
+      this.thrown(exception);
     }
+  }
+
+  /** @internal A handler threw: in a worker of a shared port that is the end of this connection, too. */
+  thrown(exception: unknown): void {
+    if (this.port.isShared) this.abort();
+    this.port.surface(exception);
+  }
+
+  /** What other workers' handlers and calls have done to it since this one had it. */
+  #catchUp(): void {
+    const state = this.#field(RECORD.state);
+    if ((state & (layout.STATE_DISCARD | layout.STATE_RESET)) !== 0) this.#closing = true;
+    if ((state & layout.STATE_RECEIVE_FINISHED) !== 0) this.#peerEnded = true;
   }
 
   #dispatch(kind: number, offset: number, length: number): void {

@@ -2,6 +2,8 @@
 import type { BatchGroup } from './batch.ts';
 
 export interface Entity {
+  /** @internal Names it on its port; undefined where nobody asks. */
+  readonly id?: number;
   /** @internal Set where messages are handed out in batches. */
   readonly batchGroup: BatchGroup | undefined;
   /** @internal Whether the port must look at it for time limits. */

@@ -39,7 +39,16 @@ export type {
   ConnectOptions,
   Handlers,
   ListenOptions,
+  WorkerListenOptions,
 } from './types.ts';
+export type {
+  MakeWorkerHandlers,
+  WorkerContext,
+  WorkerHandlers,
+} from './workers/io/context.ts';
+export type { RemoteConnection } from './workers/io/remote-connection.ts';
+export type { WorkerServerStatistics, WorkerStatistics } from './workers/io/statistics.ts';
+export type { WorkerLeftovers, WorkerServer } from './workers/io/worker-server.ts';
 export {
   type DispatchOptions,
   type OrderedPool,

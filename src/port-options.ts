@@ -15,6 +15,8 @@ export interface PortOptions {
   readonly receiveBuffers?: number;
   /** Bytes for send queues and frames that span buffers, a power of two. Default 128 MiB. */
   readonly arenaBytes?: number;
+  /** Bytes of `Connection.sharedState`, zero as a connection opens. Default 0, at most 65,536. */
+  readonly stateBytes?: number;
   /** Linear memory that other threads can share. Default false. */
   readonly shared?: boolean;
 }

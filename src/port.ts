@@ -5,7 +5,7 @@
  */
 import * as layout from '#generated/layout';
 import type { BackendHost, Driver, Leftovers } from '../backends/backend.ts';
-import { BatchRunner } from './batch.ts';
+import { type BatchGroup, BatchRunner } from './batch.ts';
 import { AddressRecords } from './core/address.ts';
 import { Core } from './core/core.ts';
 import {
@@ -13,6 +13,7 @@ import {
   placeRegions,
   type RegionSizes,
   type Regions,
+  receiveBufferStride,
   regionBytes,
   SCRATCH_BYTES,
 } from './core/regions.ts';
@@ -20,6 +21,7 @@ import type { Entity } from './entity.ts';
 import { OverlappedError } from './errors.ts';
 import { integerOption, invalidOption } from './options.ts';
 import type { PortOptions } from './port-options.ts';
+import { type PortPlace, type PortSharing, THIS_THREAD } from './port-place.ts';
 import { ProfileTable } from './profile.ts';
 import { type BackendReport, chooseBackend } from './registry.ts';
 import { type PortStatistics, portStatistics } from './stats.ts';
@@ -61,19 +63,29 @@ export class Port {
   readonly profiles: ProfileTable;
   /** @internal Largest receive, in bytes. */
   readonly receiveBufferBytes: number;
+  /** @internal Of a shared port. */
+  sharing: PortSharing | undefined;
   /** @internal By slot of the connection record. */
   readonly entities: (Entity | undefined)[] = [];
-
   /** @internal */
   readonly addresses: AddressRecords;
+  /** @internal `Connection.id` less its token. */
+  readonly idBase: number;
+  /** @internal Several threads work on it: a connection is this one's only while it has claimed it. */
+  readonly isShared: boolean;
+  /** @internal What a backend said of itself, for workers that have none. */
+  readonly sizes: RegionSizes;
 
   readonly #batch: BatchRunner;
   readonly #errors = new Map<string, number>();
   readonly #encoder = new TextEncoder();
   readonly #buffer: ArrayBufferLike;
+  readonly #watch: Float64Array | undefined;
   /** The view last handed to a handler, and where its bytes lie: what an echo sends. */
   #borrowed: Uint8Array | undefined;
   #borrowedOffset = 0;
+  /** The batch group of all connections so far, null where they differ. */
+  #onlyGroup: BatchGroup | null | undefined;
   #turning = false;
   #flushScheduled = false;
   #submitting = false;
@@ -81,12 +93,14 @@ export class Port {
   #cancelSweep: (() => void) | undefined;
   #sweepMs = 0;
 
-  private constructor(
+  /** @internal See `open`, and `joinPort` for a port that threads share. */
+  constructor(
     core: Core,
     regions: Regions,
     driver: Driver,
     backend: PortBackend,
     sizes: RegionSizes,
+    place: PortPlace,
   ) {
     this.core = core;
     this.regions = regions;
@@ -96,8 +110,12 @@ export class Port {
     this.profiles = new ProfileTable(core, regions.arena);
     this.#buffer = core.memory.buffer;
     this.addresses = new AddressRecords(core.u8);
+    this.idBase = place.idBase;
+    this.isShared = regions.sharing !== undefined;
+    this.sizes = sizes;
+    this.#watch = place.watch;
     this.#batch = new BatchRunner(this);
-    driver.attach(() => this.#run());
+    if (!place.isBlocking) driver.attach(() => this.#run());
   }
 
   /**
@@ -106,11 +124,20 @@ export class Port {
    * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED if the backend cannot run here, NO_BUFFERS
    */
   static open(options: PortOptions = {}): Promise<Port> {
-    return Port.#open(options, new Map());
+    return Port.#open(options, THIS_THREAD, new Map());
+  }
+
+  /** @internal A port of a worker thread. @throws as `open` */
+  static openInWorker(options: PortOptions, place: PortPlace): Promise<Port> {
+    return Port.#open(options, place, new Map());
   }
 
   /** `failed`: see `chooseBackend`. */
-  static async #open(options: PortOptions, failed: Map<string, string>): Promise<Port> {
+  static async #open(
+    options: PortOptions,
+    place: PortPlace,
+    failed: Map<string, string>,
+  ): Promise<Port> {
     const choice = await chooseBackend(options.backend, failed);
     const sizes: RegionSizes = {
       maxConnections: integerOption('maxConnections', options.maxConnections, 16_384, 1, 2 ** 20),
@@ -123,6 +150,8 @@ export class Port {
       ),
       receiveBuffers: integerOption('receiveBuffers', options.receiveBuffers, 1024, 1, 2 ** 20),
       arenaBytes: integerOption('arenaBytes', options.arenaBytes, 2 ** 27, 2 ** 16, 2 ** 30),
+      stateBytes: integerOption('stateBytes', options.stateBytes, 0, 0, 2 ** 16),
+      ...(place.sharing === undefined ? {} : { sharing: place.sharing }),
     };
     const { selection } = choice;
     const portSizes = {
@@ -138,10 +167,14 @@ export class Port {
         'at most 2 GiB',
       );
     }
-    const core = Core.create({ shared: options.shared ?? false, memoryBytes });
+    const core = Core.create({
+      shared: options.shared ?? place.sharing !== undefined,
+      memoryBytes,
+    });
     const late: { regions?: Regions } = {};
     const { exports } = core;
     const bufferBytes = sizes.receiveBufferBytes;
+    const bufferStride = receiveBufferStride(sizes);
     let buffersAt = 0;
     const host: BackendHost = {
       core,
@@ -154,7 +187,7 @@ export class Port {
         if (queued < 0) throw OverlappedError.fromResult(queued, 'complete');
       },
       takeBuffer: () => exports.bufferTake((late.regions as Regions).worker),
-      bufferOffset: (slot) => buffersAt + slot * bufferBytes,
+      bufferOffset: (slot) => buffersAt + slot * bufferStride,
       returnBuffer(slot) {
         exports.bufferReturn((late.regions as Regions).worker, slot);
       },
@@ -178,13 +211,18 @@ export class Port {
       // The system had no more of what it needs: where nothing was asked for, the next will do.
       if ((options.backend ?? 'auto') !== 'auto') throw cause;
       failed.set(selection.name, cause instanceof Error ? cause.message : String(cause));
-      return Port.#open(options, failed);
+      return Port.#open(options, place, failed);
+    }
+    if (place.isBlocking && driver.blocks !== true) {
+      await driver.dispose();
+      const message = `the backend ${selection.name} cannot wait: it needs the host's event loop`;
+      throw new OverlappedError('NOT_SUPPORTED', message);
     }
     const regions = placeRegions(core, sizes, driver.limits);
     buffersAt = exports.poolAddress(regions.buffers, 0) >>> 0;
     late.regions = regions;
     const backend = { name: selection.name, reason: choice.reason, tried: choice.tried };
-    return new Port(core, regions, driver, backend, sizes);
+    return new Port(core, regions, driver, backend, sizes, place);
   }
 
   /** True once `close` has begun: nothing new may be opened on it. */
@@ -208,6 +246,23 @@ export class Port {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal A turn now, because of what another thread did. */
+  turnNow(): void {
+    this.#run();
+  }
+
+  /** @internal Resets every connection, and closes. */
+  abort(): Promise<PortLeftovers> {
+    for (const entity of this.entities) entity?.abort();
+    return this.close();
+  }
+
+  /** @internal For a thread that has nothing else to do: waits for completions at most `timeoutMs`. */
+  waitAndTurn(timeoutMs: number): void {
+    this.driver.wait(timeoutMs);
+    this.#run();
   }
 
   async #close(): Promise<PortLeftovers> {
@@ -286,6 +341,43 @@ export class Port {
     return result;
   }
 
+  /**
+   * @internal Whether this thread may touch the connection's record now: always,
+   * but on a shared port.
+   */
+  owns(slot: number): boolean {
+    if (!this.isShared) return true;
+    const owner = (this.recordOf(slot) + layout.Connection.owner) >>> 2;
+    return Atomics.load(this.core.i32, owner) === this.regions.index;
+  }
+
+  /**
+   * @internal On a shared port: has the connection's owner do it (R7).
+   * @param call `CALL_*`
+   * @returns 1, 0 when more is not welcome, or a negative error
+   */
+  post(token: number, call: number, payload: Uint8Array | string | number): number {
+    const { exports, u8 } = this.core;
+    const { worker, scratch, arena } = this.regions;
+    let result: number;
+    if (typeof payload === 'number') {
+      result = exports.postCall(worker, token, call, payload, 0);
+    } else if (payload === this.#borrowed) {
+      result = exports.postCall(worker, token, call, this.#borrowedOffset, payload.length);
+    } else {
+      const bytes = typeof payload === 'string' ? this.#encoder.encode(payload) : payload;
+      const { length } = bytes;
+      const at = length <= SCRATCH_BYTES ? scratch : exports.arenaAlloc(arena, length) >>> 0;
+      if (at === 0) return layout.ERROR_NO_BUFFERS;
+      u8.set(bytes, at);
+      result = exports.postCall(worker, token, call, at, length);
+      if (at !== scratch) exports.arenaFree(arena, at);
+    }
+    if (call === layout.CALL_CLOSE) this.sharing?.askForSweeps();
+    this.scheduleFlush();
+    return result;
+  }
+
   /** @internal Something may be submitted: it goes out with the turn, or with this tick. */
   scheduleFlush(): void {
     if (this.#turning || this.#flushScheduled) return;
@@ -295,8 +387,15 @@ export class Port {
 
   readonly #flushNow = (): void => {
     this.#flushScheduled = false;
-    if (!this.#turning) this.#finish();
+    if (this.#turning) return;
+    this.#finish();
+    // What came to a claimed connection meanwhile.
+    if (this.isShared && this.#hasMore) this.driver.wake();
   };
+
+  get #hasMore(): boolean {
+    return this.core.u32[(this.regions.worker + WORKER.more) >>> 2] !== 0;
+  }
 
   /** @internal What was paused has waited: a turn is needed though no completion comes. */
   scheduleTurn(): void {
@@ -305,6 +404,10 @@ export class Port {
 
   /** @internal From now on connections are looked at for time limits, as often as `limitMs` needs. */
   watchTimeouts(limitMs: number): void {
+    if (this.sharing !== undefined && this.regions.index !== 0) {
+      this.sharing.askForSweeps();
+      return;
+    }
     const wanted = Math.min(Math.max(limitMs / 8, SWEEP_LEAST_MS), SWEEP_MOST_MS);
     if (this.#cancelSweep !== undefined) {
       if (this.#sweepMs <= wanted) return;
@@ -315,7 +418,9 @@ export class Port {
       this.#cancelSweep = undefined;
       const expired = this.core.exports.sweep(this.regions.worker, this.driver.now() >>> 0);
       if (expired > 0) this.#run();
-      if (this.entities.some((entity) => entity?.hasTimeLimit)) this.watchTimeouts(wanted);
+      const goesOn =
+        this.sharing?.keepsSweeping() ?? this.entities.some((entity) => entity?.hasTimeLimit);
+      if (goesOn) this.watchTimeouts(wanted);
     });
   }
 
@@ -330,13 +435,16 @@ export class Port {
     if (this.#turning) return;
     const { exports, u32 } = this.core;
     const { worker } = this.regions;
+    const watch = this.#watch;
     for (let turn = 0; turn < TURNS_AT_ONCE; turn++) {
       this.#turning = true;
+      if (watch !== undefined) watch[0] = Date.now();
       const count = exports.turn(worker, this.driver.now() >>> 0);
       if (u32[(worker + WORKER.submissionCount) >>> 2] !== 0) this.#submit();
       this.#dispatch(count);
       this.#borrowed = undefined;
       this.#turning = false;
+      if (watch !== undefined) watch[0] = 0;
       this.#finish();
       if (u32[(worker + WORKER.more) >>> 2] === 0) return;
     }
@@ -352,11 +460,29 @@ export class Port {
       again = finish(this.regions.worker);
       this.#submit();
     } while (again !== 0);
+    if (this.isShared) this.#exchange();
     this.driver.flush();
     this.#submitting = false;
   }
 
+  /** Of a shared port: submits for the other workers, and gives up what needs nothing more. */
+  #exchange(): void {
+    const { releaseClaims, ioWake } = this.core.exports;
+    const { worker, index } = this.regions;
+    if (index === 0) this.#submit();
+    releaseClaims(worker);
+    // What this thread left for itself, which nobody else will tell it of.
+    if (index === 0 && ioWake(worker) === 1) this.driver.wake();
+  }
+
   #submit(): void {
+    const { index, worker } = this.regions;
+    if (!this.isShared || index !== 0) this.#submitRing();
+    // In the order of all workers, its own submissions among them.
+    else while (this.core.exports.takeSubmissions(worker) > 0) this.#submitRing();
+  }
+
+  #submitRing(): void {
     const { u32 } = this.core;
     const field = (this.regions.worker + WORKER.submissionCount) >>> 2;
     const count = u32[field] as number;
@@ -367,10 +493,26 @@ export class Port {
     u32[field] = 0;
   }
 
+  /**
+   * @internal A connection's messages go to this group; without one, to its own handler. Once a
+   * port has had two groups it counts as mixed.
+   */
+  noteGroup(group: BatchGroup | undefined): void {
+    if (this.#onlyGroup === undefined) this.#onlyGroup = group ?? null;
+    else if (this.#onlyGroup !== group) this.#onlyGroup = null;
+  }
+
+  /** @internal True if all events of this turn are messages for `group`. */
+  isUniform(group: BatchGroup): boolean {
+    if (this.#onlyGroup !== group || this.isShared) return false;
+    return this.core.u32[(this.regions.worker + WORKER.others) >>> 2] === 0;
+  }
+
   #dispatch(count: number): void {
     const { u32, i32 } = this.core;
     const { entities } = this;
     const first = this.regions.events >>> 2;
+    if (this.isShared) this.#meet(first, count);
     for (let index = 0; index < count; ) {
       const word = first + index * EVENT_WORDS;
       const kind = u32[word] as number;
@@ -385,6 +527,20 @@ export class Port {
         entity.handle(kind, u32[word + 2] as number, u32[word + 3] as number);
         index++;
       }
+    }
+  }
+
+  /** A worker of a shared port: makes objects for connections that others had before. */
+  #meet(first: number, count: number): void {
+    const { u32, i32, f64 } = this.core;
+    const { entities } = this;
+    for (let index = 0; index < count; index++) {
+      const word = first + index * EVENT_WORDS;
+      const slot = i32[word + 1] as number;
+      const token = f64[(this.recordOf(slot) + layout.Connection.token) >>> 3];
+      const entity = entities[slot];
+      if (entity?.id === token || this.sharing?.adopt === undefined) continue;
+      entities[slot] = this.sharing.adopt(slot, u32[word] as number);
     }
   }
 

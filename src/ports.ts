@@ -10,6 +10,7 @@ export const PORT_OPTION_NAMES = [
   'receiveBufferBytes',
   'receiveBuffers',
   'arenaBytes',
+  'stateBytes',
 ] as const;
 
 export const CONNECTION_OPTION_NAMES = [

@@ -2,7 +2,14 @@
  * The one place that names backends. Each is loaded only when it is asked for,
  * so that a foreign-function library loads where it is used and nowhere else.
  */
-import type { BackendModule, BackendSelection, Probe, SystemEvents } from '../backends/backend.ts';
+import type {
+  BackendModule,
+  BackendSelection,
+  Probe,
+  SystemEvents,
+  WorkerDriver,
+} from '../backends/backend.ts';
+import type { SharedSockets } from '../backends/shared-socket.ts';
 import { OverlappedError } from './errors.ts';
 import { invalidOption } from './options.ts';
 import type { BackendName, PortOptions } from './port-options.ts';
@@ -27,6 +34,17 @@ export interface BackendReport {
   readonly reason: string | undefined;
 }
 
+/** A selection, with what concerns threads that die. */
+export interface ThreadSelection extends BackendSelection<unknown> {
+  readonly reclaim: BackendModule['reclaim'];
+}
+
+/** A backend as it is told to another thread. */
+export interface BackendDescription {
+  readonly name: string;
+  readonly options: object;
+}
+
 /** A backend that passed its probe, and how it came to be chosen. */
 export interface Choice {
   readonly selection: BackendSelection<unknown>;
@@ -34,17 +52,25 @@ export interface Choice {
   readonly tried: readonly BackendReport[];
 }
 
-async function selectionOf(name: BackendName): Promise<BackendSelection<unknown> | undefined> {
-  const load = LOADERS[name];
-  if (load === undefined) return undefined;
-  const module = (await load()) as BackendModule<unknown>;
+async function selectionOf(
+  name: BackendName,
+  options: object = {},
+): Promise<ThreadSelection | undefined> {
+  const module = await moduleOf(name);
+  if (module === undefined) return undefined;
   return {
     name: module.name,
-    options: {},
+    options,
+    reclaim: module.reclaim,
     probe: () => module.probe(),
     create: (host, options) => module.create(host, options),
     memoryBytes: (options, sizes) => module.memoryBytes?.(options, sizes) ?? 0,
   };
+}
+
+async function moduleOf(name: string): Promise<BackendModule<unknown> | undefined> {
+  const load = Object.hasOwn(LOADERS, name) ? LOADERS[name as BackendName] : undefined;
+  return (await load?.()) as BackendModule<unknown> | undefined;
 }
 
 async function probeOf(selection: BackendSelection<unknown> | undefined): Promise<Probe> {
@@ -123,10 +149,93 @@ async function demand(
 }
 
 /**
+ * The backend that a description from another thread names.
+ * @throws OverlappedError INVALID_OPTION
+ */
+export async function describedBackend(name: string, options: object): Promise<ThreadSelection> {
+  const selection = await selectionOf(name as BackendName, options);
+  if (selection === undefined) {
+    const allowed = `one that each thread can make for itself: ${NAMES.join(', ')}`;
+    throw invalidOption('backend', name, allowed);
+  }
+  return selection;
+}
+
+export interface SpreadingChoice {
+  readonly choice: Choice;
+  readonly description: BackendDescription;
+  /** How each thread's port can be driven, the better way first. */
+  readonly drivers: readonly WorkerDriver[];
+}
+
+/**
+ * As `chooseBackend`, for ports of several threads that listen on one address.
+ * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED with the reason why not
+ */
+export async function chooseSpreadingBackend(
+  wanted: 'auto' | BackendDescription,
+  failed: Map<string, string>,
+): Promise<SpreadingChoice> {
+  for (;;) {
+    const choice = await chooseBackend(
+      wanted === 'auto' ? 'auto' : await describedBackend(wanted.name, wanted.options),
+      failed,
+    );
+    const { name } = choice.selection;
+    const module = await moduleOf(name);
+    const spreads = await module?.spreads?.();
+    if (spreads?.available) {
+      const description = wanted === 'auto' ? { name, options: {} } : wanted;
+      return { choice, description, drivers: module?.workerDrivers?.() ?? ['loop'] };
+    }
+    const reason = spreads?.reason ?? `not shown for ${name}`;
+    if (wanted !== 'auto') {
+      throw new OverlappedError(
+        'NOT_SUPPORTED',
+        `the backend ${name} cannot be pinned here: ${reason}`,
+      );
+    }
+    failed.set(name, reason);
+  }
+}
+
+/** Sees to what a driver of a thread that is no more has left in the system. */
+export async function reclaimRemains(
+  name: string,
+  memory: WebAssembly.Memory,
+  remains: unknown,
+): Promise<void> {
+  await (await moduleOf(name))?.reclaim?.(memory, remains);
+}
+
+/**
  * The named events of this system, by the foreign calls of the backend that has them.
  * @throws Error in words for a person: why there are none here
  */
 export async function systemEvents(): Promise<SystemEvents> {
   const { openEvents } = await import('../backends/iocp/event.ts');
   return openEvents();
+}
+
+const SHARED_SOCKETS = {
+  sim: () => import('../backends/sim/shared-socket.ts'),
+  uring: () => import('../backends/uring/shared-socket.ts'),
+  iocp: () => import('../backends/iocp/shared-socket.ts'),
+} as const;
+export type SharedSocketBackend = keyof typeof SHARED_SOCKETS;
+
+/**
+ * Sockets that several threads call with no lock of their own: for the experiments.
+ * @throws OverlappedError NOT_SUPPORTED with the reason why not
+ */
+export async function sharedSockets(name: SharedSocketBackend): Promise<SharedSockets> {
+  const { loadSharedSockets } = await SHARED_SOCKETS[name]();
+  try {
+    return await loadSharedSockets();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new OverlappedError('NOT_SUPPORTED', `the backend ${name} cannot run here: ${why}`, {
+      cause,
+    });
+  }
 }

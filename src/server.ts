@@ -7,16 +7,18 @@ import { endpointOf } from './endpoint.ts';
 import type { Entity } from './entity.ts';
 import type { OverlappedError } from './errors.ts';
 import { checkHandlers, type Group, groupOf } from './handlers.ts';
-import { booleanOption, integerOption, knownOptions } from './options.ts';
+import { booleanOption, integerOption, invalidOption, knownOptions } from './options.ts';
 import type { Port, PortBackend } from './port.ts';
 import { acquirePort, CONNECTION_OPTION_NAMES, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues, streamOptions } from './profile.ts';
 import { closeOnAbort, createRecord, handleOf, openingToken } from './record.ts';
-import type { ListenOptions } from './types.ts';
+import type { ListenOptions, WorkerListenOptions } from './types.ts';
+import type { WorkerServer } from './workers/io/worker-server.ts';
 
 const OPTION_NAMES = new Set([
   ...CONNECTION_OPTION_NAMES,
   ...PORT_OPTION_NAMES,
+  'workers',
   'port',
   'host',
   'path',
@@ -89,6 +91,20 @@ export class Server<Message = Uint8Array> implements Entity {
     return this.#connections.values();
   }
 
+  /**
+   * A connection by its `id`.
+   * @throws OverlappedError STALE_TOKEN if this server has none of that id any more
+   */
+  connection(id: number): Connection<Message> {
+    const { port } = this;
+    const slot = port.core.exports.poolCheck(port.regions.connections, id - port.idBase);
+    const entity = slot < 0 ? undefined : port.entities[slot];
+    if (entity instanceof Connection && entity.id === id && this.#connections.has(entity)) {
+      return entity;
+    }
+    throw port.errorOf(layout.ERROR_STALE_TOKEN, 'connection');
+  }
+
   statistics(): ServerStatistics {
     return {
       connections: this.#connections.size,
@@ -134,6 +150,11 @@ export class Server<Message = Uint8Array> implements Entity {
 
   ref(): void {
     if (!this.#gone) this.port.driver.setReferenced(this.#handle, true);
+  }
+
+  /** @internal What its connections have in common. */
+  get profile(): Profile {
+    return this.#profile;
   }
 
   get #handle(): number {
@@ -187,13 +208,39 @@ export class Server<Message = Uint8Array> implements Entity {
 }
 
 /**
+ * Listens for connections that speak framed messages, in worker threads.
+ * @throws OverlappedError see `listenWithWorkers`
+ */
+export function listen(options: WorkerListenOptions): Promise<WorkerServer>;
+/**
  * Listens for connections that speak framed messages.
  * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED, ADDRESS_IN_USE, ACCESS,
  *   UNREACHABLE (no such address here), NO_BUFFERS, CANCELED by the signal
  */
-export async function listen<Message = Uint8Array>(
+export function listen<Message = Uint8Array>(
   options: ListenOptions<Message>,
-): Promise<Server<Message>> {
+): Promise<Server<Message>>;
+export async function listen<Message>(
+  options: ListenOptions<Message> | WorkerListenOptions,
+): Promise<Server<Message> | WorkerServer> {
+  if (!isThreadless(options)) {
+    const { listenWithWorkers } = await import('./workers/io/worker-server.ts');
+    return listenWithWorkers(options, (own) => listenHere(own));
+  }
+  return listenHere(options);
+}
+
+function isThreadless<Message>(
+  options: ListenOptions<Message> | WorkerListenOptions,
+): options is ListenOptions<Message> {
+  if (options.workers !== undefined && options.workers !== 0) return false;
+  if ('handlers' in options) {
+    throw invalidOption('workers', options.workers, "a number above 0, or 'auto', with handlers");
+  }
+  return true;
+}
+
+async function listenHere<Message>(options: ListenOptions<Message>): Promise<Server<Message>> {
   knownOptions('listen', options, OPTION_NAMES);
   checkHandlers(options);
   const endpoint: Endpoint = endpointOf(options, 0);

@@ -2,7 +2,7 @@
 import * as layout from '#generated/layout';
 import type { BackendCounters } from '../backends/backend.ts';
 import type { Core } from './core/core.ts';
-import type { Regions } from './core/regions.ts';
+import { portRecords, type Regions } from './core/regions.ts';
 
 export interface ConnectionStatistics {
   readonly bytesReceived: number;
@@ -66,14 +66,18 @@ export function portStatistics(
   backend: BackendCounters,
 ): PortStatistics {
   const { exports, f64, u32 } = core;
+  // The I/O thread of a shared port speaks for all, and of what all have together.
+  const isPart = regions.index !== 0;
+  const records = isPart ? [regions.port] : portRecords(regions);
   const provided = u32[(regions.port + layout.Port.provided) >>> 2] as number;
-  const count = (field: number) => f64[(regions.port + field) >>> 3] as number;
+  const count = (field: number) =>
+    records.reduce((sum, record) => sum + (f64[(record + field) >>> 3] as number), 0);
   const fields = layout.Port;
   return {
-    connections: exports.poolInUse(regions.connections),
-    operationsInFlight: exports.poolInUse(regions.operations),
-    buffersInUse: exports.poolInUse(regions.buffers) - provided,
-    arenaBytesUsed: exports.arenaUsed(regions.arena),
+    connections: isPart ? 0 : exports.poolInUse(regions.connections),
+    operationsInFlight: isPart ? 0 : exports.poolInUse(regions.operations),
+    buffersInUse: isPart ? 0 : exports.poolInUse(regions.buffers) - provided,
+    arenaBytesUsed: isPart ? 0 : exports.arenaUsed(regions.arena),
     accepted: count(fields.accepted),
     connected: count(fields.connected),
     closed: count(fields.closed),

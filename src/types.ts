@@ -87,6 +87,8 @@ export interface ConnectionOptions<Message = Uint8Array> extends Handlers<Messag
 export interface ListenOptions<Message = Uint8Array>
   extends ConnectionOptions<Message>,
     Omit<PortOptions, 'shared'> {
+  /** 0 (default): handlers run in this thread. More: see `WorkerListenOptions`. */
+  readonly workers?: 0;
   /** TCP port; 0 (default) lets the system choose. */
   readonly port?: number;
   /** Default `127.0.0.1`. */
@@ -102,6 +104,58 @@ export interface ListenOptions<Message = Uint8Array>
   readonly on?: Port;
   /** Aborting it closes the server. */
   readonly signal?: AbortSignal;
+}
+
+/** Everything that `listen` takes, except what cannot cross to another thread. */
+type ThreadlessOptions = keyof Handlers | 'codec' | 'on' | 'workers' | 'reusePort';
+
+/**
+ * `listen` with I/O worker threads (Node, Bun and Deno). The handlers are a
+ * module, because functions cannot cross threads: each worker loads it.
+ */
+export interface WorkerListenOptions extends Omit<ListenOptions<never>, ThreadlessOptions> {
+  /** How many threads, 1 to 256; `'auto'`: one per processor (R24). */
+  readonly workers: number | 'auto';
+  /**
+   * The module of the handlers, by its absolute URL: `new URL('./handlers.js',
+   * import.meta.url)`. Its exports, or its default export, are `Handlers`, and
+   * `codec` if there is one. The default export may also be a function that
+   * makes them, or a promise of them, from a `WorkerContext`.
+   */
+  readonly handlers: URL | string;
+  /**
+   * `'pinned'` (default): a port for each worker; a connection stays with the
+   * worker that the system gave it to. The fast way. `'shared'`: one port, whose
+   * completions any worker takes; a connection's messages stay in order, one at
+   * a time, whichever worker handles them.
+   */
+  readonly scheduling?: 'pinned' | 'shared';
+  /**
+   * Shared only: how many connections have a lock in common (R6): each its own
+   * (`'socket'`, default), as many locks as told, or one for all.
+   */
+  readonly lock?: 'socket' | 'all' | { readonly stripes: number };
+  /** For the handlers' `WorkerContext`: anything that can be cloned. */
+  readonly workerData?: unknown;
+  /**
+   * Pinned only. `'loop'`: the worker's event loop runs, as everywhere.
+   * `'blocking'` (`uring`): the worker waits in the kernel, and its event loop
+   * gets a turn between two waits. Less work where there is nothing but I/O;
+   * timers and whatever else a handler waits for may be 10 ms late. Default:
+   * `'loop'`, where the backend can have that in a worker.
+   */
+  readonly driver?: 'loop' | 'blocking';
+  /** A worker that died is replaced, in its place, after a pause that grows while it keeps dying. Default false. */
+  readonly restart?: boolean;
+  /** How long a worker may take to load the module and to listen. Default 30,000. */
+  readonly startTimeoutMs?: number;
+  /**
+   * Called when a worker has died: of an exception out of a handler, of
+   * `process.exit`, or because it could not be started again. Its connections
+   * were reset; those of others go on. Without it the error is an uncaught
+   * exception of this thread.
+   */
+  onWorkerError?(error: OverlappedError, worker: number): void;
 }
 
 export interface ConnectOptions<Message = Uint8Array>

@@ -7,7 +7,7 @@ import type { SuiteName } from './hosts/host.ts';
 
 const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   core: ['test/assembly', 'test/core'],
-  threads: ['test/threads', 'test/workers/pool'],
+  threads: ['test/threads', 'test/stress', 'test/workers/pool', 'test/workers/io'],
   host: ['test/src', 'test/backends', 'test/conformance', 'test/foreign'],
   windows: ['test/windows'],
   examples: ['test/examples'],
@@ -60,7 +60,8 @@ export async function bundleSuite(
   files: readonly string[],
   folder: string,
 ): Promise<string> {
-  const workers = suite === 'core' ? {} : await findWorkers('src', 'backends', 'test');
+  const workers =
+    suite === 'core' ? {} : await findWorkers('src', 'backends', 'bench/micro', 'test');
   await build({
     ...BUNDLE_OPTIONS,
     entryPoints: { [suite]: 'entry-program', ...workers },

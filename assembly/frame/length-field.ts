@@ -46,6 +46,23 @@ function readField(shape: u32, field: usize): u64 {
   return bswap<u64>(load<u64>(field));
 }
 
+// @ts-ignore: decorator
+@inline
+function readSmall(shape: u32, field: usize): u32 {
+  if (shape == U8) return u32(load<u8>(field));
+  if (shape == U16LE) return u32(load<u16>(field));
+  if (shape == U16BE) return (u32(load<u8>(field)) << 8) | u32(load<u8>(field, 1));
+  if (shape == U24LE) return u32(load<u16>(field)) | (u32(load<u8>(field, 2)) << 16);
+  if (shape == U24BE) {
+    const low = (u32(load<u8>(field, 1)) << 8) | u32(load<u8>(field, 2));
+    return low | (u32(load<u8>(field)) << 16);
+  }
+  if (shape == U32LE) return load<u32>(field);
+  // Nearly all lengths fit in the low half, and there is no instruction that swaps.
+  if (load<u16>(field) != 0) return bswap<u32>(load<u32>(field));
+  return (u32(load<u8>(field, 2)) << 8) | u32(load<u8>(field, 3));
+}
+
 /** What the value leaves out of the frame's length; may be negative. */
 // @ts-ignore: decorator
 @inline
@@ -61,10 +78,47 @@ function shortest(framing: Framing): u32 {
   return max(framing.offset + framing.size, framing.strip);
 }
 
+/**
+ * The tight loop for one shape of field, a load, an addition and two tests a
+ * frame: everything in 32 bits and few values alive. It walks from field to
+ * field, as far as `last`, over values from `low` on, `range` of them.
+ * @returns the field it stopped at, and above it the cell after the last event
+ */
 // @ts-ignore: decorator
 @inline
-function scan(
+function walk(
   shape: u32,
+  from: usize,
+  last: usize,
+  end: usize,
+  low: u32,
+  range: u32,
+  step: u32,
+  toMessage: u32,
+  toLength: u32,
+  owner: i32,
+  out: usize,
+  stop: usize,
+): u64 {
+  let field = from;
+  let cell = out;
+  while (field <= last && cell < stop) {
+    const value = readSmall(shape, field);
+    if (value - low > range) break;
+    const frame = value + step;
+    if (frame > u32(end - field)) break;
+    store<u32>(cell, EVENT_MESSAGE);
+    store<i32>(cell, owner, 4);
+    store<u32>(cell, field + toMessage, 8);
+    store<u32>(cell, value + toLength, 12);
+    cell += EVENT_BYTES;
+    field += frame;
+  }
+  return (u64(cell) << 32) | u64(field);
+}
+
+/** The same for 8 bytes. */
+function scanWide(
   decoder: Decoder,
   framing: Framing,
   input: usize,
@@ -77,26 +131,24 @@ function scan(
   const least = u64(shortest(framing));
   const most = u64(framing.maxFrameBytes);
   const strip = framing.strip;
+  const isBig = (framing.flags & FRAMING_BIG_ENDIAN) != 0;
   const head = eventHead(EVENT_MESSAGE, decoder.owner);
-  // The loop walks from field to field, and adds the value last: what one turn
-  // waits for is a load and an addition.
   const offset: usize = framing.offset;
-  const end = input + length + offset;
-  const toMessage = usize(strip) - offset;
-  const step = usize(extra);
-  let field = input + decoder.consumed + offset;
+  const end = input + length;
+  let at = input + decoder.consumed;
   let cell = out;
-  while (cell < stop && end - field >= header) {
-    const value = readField(shape, field);
-    if (shape >= U64LE && value > SAFE_MAX) break;
+  while (cell < stop && end - at >= header) {
+    const field = load<u64>(at + offset);
+    const value = isBig ? bswap<u64>(field) : field;
+    if (value > SAFE_MAX) break;
     // A negative sum is a huge unsigned number: over every limit.
     const frame = u64(extra + i64(value));
-    if (frame > u64(end - field) || frame > most || frame < least) break;
-    writeEvent(cell, head, field + toMessage, u32(frame) - strip);
+    if (frame > u64(end - at) || frame > most || frame < least) break;
+    writeEvent(cell, head, at + strip, u32(frame) - strip);
     cell += EVENT_BYTES;
-    field = field + step + usize(value);
+    at += usize(frame);
   }
-  decoder.consumed = u32(field - offset - input);
+  decoder.consumed = u32(at - input);
   return cell;
 }
 
@@ -109,29 +161,52 @@ export function scanLengthField(
   framing: Framing,
   input: usize,
   length: u32,
-  cell: usize,
+  out: usize,
   stop: usize,
 ): usize {
+  if (framing.size == 8) return scanWide(decoder, framing, input, length, out, stop);
+  const offset: usize = framing.offset;
+  const header: u32 = framing.offset + framing.size;
+  const extra = uncounted(framing);
+  // Values of frames that are neither too short nor too long.
+  const least = i64(shortest(framing)) - extra;
+  const most = i64(framing.maxFrameBytes) - extra;
+  if (most < 0 || most < least || length - decoder.consumed < header) return out;
+  const low = u32(max<i64>(least, 0));
+  const range = u32(min<i64>(most, i64(u32.MAX_VALUE))) - low;
+  const first = input + decoder.consumed + offset;
+  const end = input + length + offset;
+  // The last place where a whole header can lie.
+  const last = end - header;
+  const step = u32(extra);
+  const toMessage = framing.strip - u32(offset);
+  const toLength = step - framing.strip;
+  const own = decoder.owner;
+  let where: u64 = 0;
   switch (shapeOf(framing)) {
     case U8:
-      return scan(U8, decoder, framing, input, length, cell, stop);
+      where = walk(U8, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
+      break;
     case U16LE:
-      return scan(U16LE, decoder, framing, input, length, cell, stop);
+      where = walk(U16LE, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
+      break;
     case U16BE:
-      return scan(U16BE, decoder, framing, input, length, cell, stop);
+      where = walk(U16BE, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
+      break;
     case U24LE:
-      return scan(U24LE, decoder, framing, input, length, cell, stop);
+      where = walk(U24LE, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
+      break;
     case U24BE:
-      return scan(U24BE, decoder, framing, input, length, cell, stop);
+      where = walk(U24BE, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
+      break;
     case U32LE:
-      return scan(U32LE, decoder, framing, input, length, cell, stop);
-    case U32BE:
-      return scan(U32BE, decoder, framing, input, length, cell, stop);
-    case U64LE:
-      return scan(U64LE, decoder, framing, input, length, cell, stop);
+      where = walk(U32LE, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
+      break;
     default:
-      return scan(U64BE, decoder, framing, input, length, cell, stop);
+      where = walk(U32BE, first, last, end, low, range, step, toMessage, toLength, own, out, stop);
   }
+  decoder.consumed = u32(where) - u32(offset) - u32(input);
+  return usize(where >> 32);
 }
 
 /**

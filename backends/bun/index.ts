@@ -1,4 +1,5 @@
 /** Streams and datagrams by Bun's own sockets: Bun only. */
+import process from 'node:process';
 import type { BackendHost, BackendSelection, Probe } from '../backend.ts';
 import { bunApi } from './bun-api.ts';
 import { BunDriver, type BunOptions } from './driver.ts';
@@ -17,6 +18,13 @@ export function probe(): Probe {
     return { available: false, reason: `Bun ${version} is older than ${OLDEST.join('.')}` };
   }
   return { available: true, detail: `Bun ${version}` };
+}
+
+export function spreads(): Probe {
+  const { platform } = process;
+  if (platform === 'linux') return { available: true };
+  const reason = `${platform} does not spread connections over the sockets of one port`;
+  return { available: false, reason };
 }
 
 export function create(host: BackendHost, options: BunOptions = {}): BunDriver {

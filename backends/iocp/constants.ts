@@ -56,6 +56,8 @@ export const SD_BOTH = 2;
 /** WSARecv's and WSARecvFrom's out-flag: more of the datagram was there than room. */
 export const MSG_PARTIAL = 0x8000;
 export const MSG_PEEK = 0x2;
+/** Of a stream: the receive completes when its buffer is full. */
+export const MSG_WAITALL = 0x8;
 
 // ---------------------------------------------------------------- ioctls
 /** `ioctlsocket`; the value is an u_long: 1 is non-blocking. */

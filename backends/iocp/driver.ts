@@ -57,6 +57,7 @@ function endWaitsAtExit(): void {
 
 export class IocpDriver implements Driver {
   readonly limits: Limits;
+  readonly blocks = true;
   readonly #context: Context;
   readonly #transfers: Transfers;
   readonly #accepts = new AcceptTable();
@@ -146,7 +147,7 @@ export class IocpDriver implements Driver {
 
   #packets(entries: number, count: number): void {
     const { memory } = this.#context;
-    const { iocpReap } = memory.core.exports;
+    const { iocpReap } = memory.native;
     memory.useEntries(entries);
     for (let at = 0; ; at++) {
       at = iocpReap(memory.port, at, count);
@@ -165,7 +166,7 @@ export class IocpDriver implements Driver {
       this.#accepts.dispatch(accept, memory.statusOf(memory.acceptRecord(accept)));
       return;
     }
-    const slot = memory.core.exports.iocpSlot(
+    const slot = memory.native.iocpSlot(
       memory.port,
       (overlapped % 2 ** 32) | 0,
       Math.floor(overlapped / 2 ** 32),
@@ -192,10 +193,10 @@ export class IocpDriver implements Driver {
   }
 
   submit(address: number, count: number): void {
-    const { core, port } = this.#context.memory;
+    const { core, native, port } = this.#context.memory;
     const { u32, i32, f64 } = core;
     this.#start();
-    core.exports.iocpPrepare(port, address, count);
+    native.iocpPrepare(port, address, count);
     for (
       let word = address >>> 2, end = word + count * ENTRY_WORDS;
       word < end;

@@ -20,6 +20,12 @@ export async function probe(): Promise<Probe> {
   }
 }
 
+/** A second socket on a port that is listened on gets nothing, or all. */
+export function spreads(): Probe {
+  const reason = 'Windows does not spread connections over the sockets of one port';
+  return { available: false, reason };
+}
+
 /** @throws RangeError on an impossible option; Error where `probe` fails */
 export async function create(host: BackendHost, options: IocpOptions = {}): Promise<Driver> {
   const checked = checkOptions(options);

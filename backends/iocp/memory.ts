@@ -1,6 +1,7 @@
 /** The backend's part of linear memory, and where all of it lies in the process. */
 import * as layout from '#generated/layout';
 import type { Core } from '../../src/core/core.ts';
+import { type NativeExports, nativeOf } from '../../src/core/native.ts';
 import type { BackendHost, PortSizes } from '../backend.ts';
 import { ACCEPT_ADDRESS_EXTRA_BYTES, OVERLAPPED, sockaddr_storage } from './constants.ts';
 import type { Address, Koffi } from './win32.ts';
@@ -41,6 +42,8 @@ export function nativeBytes(sizes: PortSizes): number {
 
 export class NativeMemory {
   readonly core: Core;
+  /** What the core's native module does with the structures. */
+  readonly native: NativeExports;
   /** Address of linear memory's first byte; offsets are added to it. */
   readonly base: Address;
   /** IocpPort record. */
@@ -62,6 +65,7 @@ export class NativeMemory {
   constructor(host: BackendHost, koffi: Koffi) {
     const { core } = host;
     this.core = core;
+    this.native = nativeOf(core);
     this.base = Number(koffi.address(core.u8));
     this.handleCapacity = handleCapacityOf(host.sizes);
     this.port = core.reserve(layout.IOCP_PORT_BYTES);

@@ -142,15 +142,15 @@ export class Sockets {
    * socket speaks that. Returns its length, 0 if it is no IP address.
    */
   writeAddress(offset: number, address: string, port: number, family: Family): number {
-    const { core, scratch } = this.memory;
+    const { native, scratch } = this.memory;
     if (!this.addresses.write(scratch, address, port)) return 0;
-    return core.exports.sockaddrWrite(offset, scratch, c.AF_INET6, family === 6 ? 1 : 0);
+    return native.sockaddrWrite(offset, scratch, c.AF_INET6, family === 6 ? 1 : 0);
   }
 
   /** The address of the sockaddr at `offset`. */
   readAddress(offset: number): SocketAddress | undefined {
-    const { core, scratch } = this.memory;
-    core.exports.sockaddrRead(offset, scratch, c.AF_INET6);
+    const { native, scratch } = this.memory;
+    native.sockaddrRead(offset, scratch, c.AF_INET6);
     return this.addresses.read(scratch);
   }
 

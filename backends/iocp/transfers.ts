@@ -71,7 +71,7 @@ export class Transfers {
     if (count === 0) return;
     this.#directCount = 0;
     const { memory } = this.#context;
-    memory.core.exports.iocpDirect(memory.port, count);
+    memory.native.iocpDirect(memory.port, count);
   }
 
   /** One transfer whose structures `iocpPrepare` has filled. */
@@ -206,7 +206,7 @@ export class Transfers {
 
   #returned(handle: number, kind: number): void {
     const { memory } = this.#context;
-    memory.core.exports.iocpReturned(memory.port, handle, kind);
+    memory.native.iocpReturned(memory.port, handle, kind);
   }
 
   // ------------------------------------------------------------ packets
@@ -277,9 +277,9 @@ export class Transfers {
   }
 
   #readSender(record: number): void {
-    const { core } = this.#context.memory;
+    const { native } = this.#context.memory;
     const offset = this.#u32[(record + Operation.offset) >>> 2] as number;
-    core.exports.sockaddrRead(record + OPERATION_SOCKADDR, offset, c.AF_INET6);
+    native.sockaddrRead(record + OPERATION_SOCKADDR, offset, c.AF_INET6);
   }
 
   /** R22: Winsock's own code, as long as the SOCKET is still ours to ask. */

@@ -2,6 +2,7 @@
 import type { BackendHost, BackendSelection, Probe } from '../backend.ts';
 import { NetDriver, type NetOptions } from './driver.ts';
 
+export { spreads } from './reuse-port.ts';
 export type { NetOptions };
 
 export const name = 'net';

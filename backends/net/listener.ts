@@ -11,6 +11,7 @@ import type { StreamConnection } from './connection.ts';
 import type { NetContext } from './context.ts';
 import { HandleConnection } from './handle-connection.ts';
 import { findInternals, isStreamHandle } from './node-internals.ts';
+import { closeDescriptor, needsDescriptor, reusingDescriptor } from './reuse-port.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { detachableHandle, type HandleHolder } from './system.ts';
 
@@ -59,6 +60,23 @@ export class StreamListener implements Entry, OperationOwner {
 
   /** Begins to listen; `#onListening` or `#onError` follows. */
   start(): void {
+    if (this.#options.reusePort && this.#path === undefined && needsDescriptor()) {
+      void this.#startReusing(this.#endpoint as { host: string; port: number });
+    } else this.#start();
+  }
+
+  /** Where the host's `listen` does not know of shared ports. */
+  async #startReusing({ host, port }: { host: string; port: number }): Promise<void> {
+    try {
+      const fd = await reusingDescriptor(host, port, this.#options.ipv6Only);
+      if (this.#closing) await closeDescriptor(fd);
+      else this.#start(fd);
+    } catch (error) {
+      this.#onError(error as Error);
+    }
+  }
+
+  #start(fd?: number): void {
     const { noDelay, keepAliveMs, backlog, reusePort, ipv6Only } = this.#options;
     const server = net.createServer({
       allowHalfOpen: true,
@@ -79,9 +97,11 @@ export class StreamListener implements Entry, OperationOwner {
     const common = { backlog, exclusive: true };
     try {
       server.listen(
-        this.#path === undefined
-          ? { ...common, host, port, ipv6Only, reusePort }
-          : { ...common, path },
+        fd !== undefined
+          ? { ...common, fd }
+          : this.#path === undefined
+            ? { ...common, host, port, ipv6Only, reusePort }
+            : { ...common, path },
       );
     } catch (error) {
       this.#failListen(failureOf(error).result || ERROR_INVALID_OPTION, 0);

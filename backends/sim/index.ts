@@ -26,6 +26,11 @@ export function probe(): Probe {
   return { available: true, detail: 'simulated: nothing leaves this process' };
 }
 
+/** A network in virtual time has one clock: it lives in one thread. */
+export function spreads(): Probe {
+  return { available: false, reason: 'a simulated network lives in one thread' };
+}
+
 /**
  * Selects the simulator.
  *

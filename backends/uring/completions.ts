@@ -24,7 +24,14 @@ import { type Context, type Entry, NO_TOKEN } from './context.ts';
 import { Listener } from './listener.ts';
 import { slotOf } from './memory.ts';
 import type { Openings } from './openings.ts';
-import { TAG_ACCEPT, TAG_CONNECT, TAG_POST, TAG_SHIFT_HIGH, TAG_TRANSFER } from './submitter.ts';
+import {
+  TAG_ACCEPT,
+  TAG_CONNECT,
+  TAG_POST,
+  TAG_SHIFT_HIGH,
+  TAG_TRANSFER,
+  TAG_WAKER,
+} from './submitter.ts';
 
 /** After one of these nothing that comes is the stream's clean end. */
 const BREAKS: ReadonlySet<number> = new Set([ERROR_RESET, ERROR_ABORTED, ERROR_TIMED_OUT]);
@@ -42,11 +49,10 @@ export class Completions {
   /** Takes what there is. True if there was anything. */
   reap(): boolean {
     const { memory, ring } = this.#context;
-    const { u32, exports } = memory.core;
-    const tail = Atomics.load(u32, ring.cqTail);
-    if (tail === u32[ring.cqHead]) return false;
+    if (!ring.hasCompletions) return false;
+    const tail = Atomics.load(memory.core.u32, ring.words.cqTail);
     for (;;) {
-      const cqe = exports.uringReap(memory.port, tail) >>> 0;
+      const cqe = memory.native.uringReap(memory.port, tail) >>> 0;
       if (cqe === 0) return true;
       this.#take(cqe >>> 2);
     }
@@ -71,6 +77,9 @@ export class Completions {
         break;
       case TAG_POST:
         this.#context.host.complete(token, 0);
+        break;
+      case TAG_WAKER:
+        this.#context.onRing();
         break;
     }
   }
@@ -118,6 +127,8 @@ export class Completions {
     if (kind === OPERATION_RECEIVE && (result > 0 || result === -c.ENOBUFS)) {
       // It ended with bytes, or for want of a buffer: the loop arms another one.
       host.complete(token, entry.closing ? ERROR_CANCELED : ERROR_NO_BUFFERS);
+    } else if (result < 0 && entry.disconnected) {
+      host.complete(token, ERROR_CANCELED, 0, NOTHING, c.ECANCELED);
     } else if (result < 0) {
       this.#remember(entry, kind, -result);
       host.complete(token, linuxErrno.resultOf(-result), 0, NOTHING, -result);
@@ -130,9 +141,9 @@ export class Completions {
   }
 
   #datagram(record: number, result: number): number {
-    const { core } = this.#context.memory;
+    const { core, native } = this.#context.memory;
     const offset = core.u32[(record + Operation.offset) >>> 2] as number;
-    core.exports.sockaddrRead(record + OPERATION_SOCKADDR, offset, c.AF_INET6);
+    native.sockaddrRead(record + OPERATION_SOCKADDR, offset, c.AF_INET6);
     const flags = core.u32[(record + UringMessage.flags) >>> 2] as number;
     return (flags & c.MSG_TRUNC) === 0 ? result : ERROR_FRAME_TOO_LONG;
   }

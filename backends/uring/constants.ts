@@ -5,10 +5,11 @@
  * Records are `field: offset` and `$size`, as in the generated layout (64 bit).
  */
 
-// ---------------------------------------------------------------- system calls
+// ---------------------------------------------------------------- calls
 export const SYS_io_uring_setup = 425;
 export const SYS_io_uring_enter = 426;
 export const SYS_io_uring_register = 427;
+export const F_DUPFD_CLOEXEC = 1030;
 
 // ---------------------------------------------------------------- io_uring
 export const IORING_SETUP_CQSIZE = 1 << 3;
@@ -26,12 +27,15 @@ export const IORING_SETUP_NO_MMAP = 1 << 14;
 export const IORING_OFF_SQ_RING = 0;
 export const IORING_OFF_SQES = 0x10000000;
 
+/** In the completion ring's flags: the registered eventfd stays silent. */
+export const IORING_CQ_EVENTFD_DISABLED = 1 << 0;
 export const IORING_SQ_CQ_OVERFLOW = 1 << 1;
 export const IORING_SQ_TASKRUN = 1 << 2;
 
 export const IORING_ENTER_GETEVENTS = 1 << 0;
 export const IORING_ENTER_EXT_ARG = 1 << 3;
 
+export const IORING_REGISTER_EVENTFD = 4;
 export const IORING_REGISTER_PROBE = 8;
 export const IORING_REGISTER_PBUF_RING = 22;
 export const IORING_UNREGISTER_PBUF_RING = 23;
@@ -47,6 +51,7 @@ export const IORING_OP_ASYNC_CANCEL = 14;
 export const IORING_OP_CONNECT = 16;
 export const IORING_OP_SEND = 26;
 export const IORING_OP_RECV = 27;
+export const IORING_OP_SEND_ZC = 47;
 
 export const IORING_POLL_ADD_MULTI = 1 << 0;
 export const IORING_ASYNC_CANCEL_ALL = 1 << 0;
@@ -56,6 +61,7 @@ export const IORING_ACCEPT_MULTISHOT = 1 << 0;
 
 export const IORING_CQE_F_BUFFER = 1 << 0;
 export const IORING_CQE_F_MORE = 1 << 1;
+export const IORING_CQE_F_NOTIF = 1 << 3;
 export const IORING_CQE_BUFFER_SHIFT = 16;
 
 export const io_uring_params = {
@@ -83,6 +89,7 @@ export const io_cqring_offsets = {
   ring_mask: 8,
   overflow: 16,
   cqes: 20,
+  flags: 24,
   resv2: 32,
   $size: 40,
 } as const;
@@ -96,7 +103,6 @@ export const io_uring_probe_op = { op: 0, flags: 2, $size: 8 } as const;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const MAP_SHARED = 0x01;
-export const MAP_FIXED = 0x10;
 export const MAP_POPULATE = 0x8000;
 
 // ---------------------------------------------------------------- sockets
@@ -113,6 +119,7 @@ export const SO_SNDBUF = 7;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+export const SO_RCVTIMEO = 20;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
@@ -121,13 +128,16 @@ export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 export const SHUT_WR = 1;
 export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
-export const sockaddr_in = { $size: 16 } as const;
+export const sockaddr_in = { sin_family: 0, sin_port: 2, sin_addr: 4, $size: 16 } as const;
 export const sockaddr_in6 = { $size: 28 } as const;
 export const sockaddr_un = { sun_family: 0, sun_path: 2, $size: 110 } as const;
 export const sockaddr_storage = { $size: 128 } as const;
 export const iovec = { iov_base: 0, iov_len: 8, $size: 16 } as const;
 export const linger = { l_onoff: 0, l_linger: 4, $size: 8 } as const;
+export const timeval = { tv_sec: 0, tv_usec: 8, $size: 16 } as const;
 
 // ---------------------------------------------------------------- waiting
 export const EFD_CLOEXEC = 0x80000;

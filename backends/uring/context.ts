@@ -30,6 +30,8 @@ export interface Entry {
   closeToken: number;
   /** It closes: what is pending is asked back. The descriptor is open until that has come. */
   closing: boolean;
+  /** It was reset, so that what closes comes to its end. */
+  disconnected: boolean;
   /** A shutdown that waits for the sends before it, or NO_TOKEN. */
   shutdownToken: number;
   /** Its send side was ended from here. */
@@ -90,6 +92,8 @@ export class Context {
   onReport: () => void = () => {};
   /** What is open, or referenced, has changed. */
   onChange: () => void = () => {};
+  /** Another thread wants this one. */
+  onRing: () => void = () => {};
   #reports: number[] = [];
   /** Closed, and not yet reported: their handles are not given out again before. */
   #closed: Entry[] = [];
@@ -184,6 +188,7 @@ export class Context {
       referenced: true,
       closeToken: NO_TOKEN,
       closing: false,
+      disconnected: false,
       shutdownToken: NO_TOKEN,
       sendEnded: false,
       failure: 0,
@@ -268,10 +273,28 @@ export class Context {
     else this.reportFailure(token, libc.errno());
   }
 
+  /**
+   * What is sent without a copy cannot be asked back: it ends as the peer has it
+   * all, or with the connection, which is therefore reset.
+   */
+  #disconnect(entry: Entry): void {
+    if (this.options.zeroCopyBytes === 0 || entry.kind !== 'stream' || entry.disconnected) return;
+    const { handle, fd } = entry;
+    // Others are asked back first, or they would end as if the peer had reset it.
+    if (this.memory.pendingOf(handle) > this.memory.sendsOf(handle)) return;
+    entry.disconnected = true;
+    this.sockets.disconnect(fd);
+  }
+
   /** Ends the handle once nothing is pending on it. */
   settleClose(entry: Entry): void {
-    if (!entry.closing || this.memory.pendingOf(entry.handle) > 0) return;
+    if (!entry.closing) return;
+    if (this.memory.pendingOf(entry.handle) > 0) {
+      this.#disconnect(entry);
+      return;
+    }
     this.sockets.close(entry.fd);
+    this.memory.forgetHandle(entry.handle);
     if (entry.kind === 'listener' && entry.path !== undefined) removeFile(entry.path);
     this.#closed.push(entry);
     this.onReport();

@@ -23,6 +23,7 @@ import { NativeMemory, slotOf } from './memory.ts';
 import { Openings } from './openings.ts';
 import type { CheckedOptions } from './options.ts';
 import { Pump } from './pump.ts';
+import type { Remains } from './reclaim.ts';
 import { Ring } from './ring.ts';
 import { Sockets } from './sockets.ts';
 import { TAG_POST, TAG_TRANSFER } from './submitter.ts';
@@ -49,6 +50,7 @@ export class UringDriver implements Driver {
     maxTransferBytes: TRANSFER_BYTES_MAX,
     selectsBuffers: true,
   };
+  readonly blocks = true;
   readonly #context: Context;
   readonly #openings: Openings;
   readonly #pump: Pump;
@@ -104,8 +106,22 @@ export class UringDriver implements Driver {
     this.#pump.wake();
   }
 
+  /**
+   * With `blocking`: what another thread of the process gives to `openWaker`, to
+   * end a wait of this one.
+   */
+  get waker(): number | undefined {
+    return this.#pump.waker;
+  }
+
   flush(): void {
     this.#pump.flush();
+  }
+
+  /** What dies with no thread: see `reclaim`. */
+  get remains(): Remains {
+    const { ring, memory } = this.#context;
+    return { ring: ring.fd, handles: memory.handleTable, handleCount: memory.handleCapacity };
   }
 
   get #isOpen(): boolean {
@@ -136,7 +152,7 @@ export class UringDriver implements Driver {
       this.#putOff(address, 0, count);
       return;
     }
-    const { uringPrepare } = memory.core.exports;
+    const { uringPrepare } = memory.native;
     let at = 0;
     for (;;) {
       // Transfers are the core's; it stops at what is not.
@@ -159,7 +175,7 @@ export class UringDriver implements Driver {
       const copy = u8.slice(start, start + layout.SUBMISSION_BYTES);
       const again = (): void => {
         u8.set(copy, memory.single);
-        if (memory.core.exports.uringPrepare(memory.port, memory.single, 0, 1) === 1) return;
+        if (memory.native.uringPrepare(memory.port, memory.single, 0, 1) === 1) return;
         if (this.#submitOther(memory.single >>> 2)) return;
         if (submitter.makeRoom()) again();
         else submitter.wait(again);
@@ -333,7 +349,7 @@ export class UringDriver implements Driver {
       handlesOpen: handles.open,
       socketsOpen: sockets.open,
       buffersProvided: memory.provided,
-      overflows: memory.core.u32[ring.cqOverflow] as number,
+      overflows: ring.overflows,
     };
   }
 

@@ -1,10 +1,13 @@
 /** Streams and datagrams on Linux's io_uring, by foreign calls: Node, Bun and Deno. */
-import type { BackendHost, BackendSelection, PortSizes, Probe } from '../backend.ts';
+import process from 'node:process';
+import type { BackendHost, BackendSelection, PortSizes, Probe, WorkerDriver } from '../backend.ts';
 import { UringDriver } from './driver.ts';
 import { nativeBytes } from './memory.ts';
 import { checkOptions, type UringOptions } from './options.ts';
 import { loadSystem } from './system.ts';
 
+export { reclaim } from './reclaim.ts';
+export { openWaker, type Waker } from './waker.ts';
 export type { UringOptions };
 
 export const name = 'uring';
@@ -17,6 +20,19 @@ export async function probe(): Promise<Probe> {
   } catch (error) {
     return { available: false, reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Linux spreads connections over the sockets of one port, by a hash of the addresses. */
+export function spreads(): Probe {
+  return { available: true };
+}
+
+/**
+ * In Bun the event loop's driver keeps one of the few threads of the host's pool
+ * for as long as it waits: with several workers none is left for anything else.
+ */
+export function workerDrivers(): readonly WorkerDriver[] {
+  return process.versions.bun === undefined ? ['loop', 'blocking'] : ['blocking'];
 }
 
 /** @throws RangeError on an impossible option; Error where `probe` fails, or rings of this size cannot be had */

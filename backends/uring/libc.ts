@@ -13,7 +13,10 @@ import type { Address, Foreign, KoffiModule } from '../koffi.ts';
 import * as c from './constants.ts';
 
 /** What is needed of koffi. */
-export type Koffi = Pick<KoffiModule, 'load' | 'address' | 'errno' | 'node' | 'alloc' | 'decode'>;
+export type Koffi = Pick<
+  KoffiModule,
+  'load' | 'address' | 'errno' | 'node' | 'alloc' | 'decode' | 'view'
+>;
 
 export type { Address };
 /** Memory that is used during the call only. */
@@ -37,6 +40,8 @@ export function loadLibc(koffi: Koffi) {
   const setup = libc.func('syscall', LONG, [LONG, LONG, TRANSIENT]);
   const enter = libc.func('syscall', LONG, [LONG, LONG, LONG, LONG, LONG, ADDRESS, LONG]);
   const register = libc.func('syscall', LONG, [LONG, LONG, LONG, TRANSIENT, LONG]);
+
+  const fcntl = libc.func('fcntl', INT, [INT, INT, INT]);
 
   return {
     /** A ring's descriptor. `params` is an io_uring_params, written by the kernel. */
@@ -65,6 +70,12 @@ export function loadLibc(koffi: Koffi) {
       [at: Address, bytes: number, access: number, flags: number, fd: number, offset: number],
       Address
     >,
+    munmap: libc.func('munmap', INT, [ADDRESS, SIZE]) as Foreign<
+      [at: Address, bytes: number],
+      number
+    >,
+    /** Another descriptor of the same file. */
+    duplicate: (fd: number): number => fcntl(fd, c.F_DUPFD_CLOEXEC, 0),
 
     // ------------------------------------------------------------ sockets
     socket: libc.func('socket', INT, [INT, INT, INT]) as Foreign<
@@ -76,7 +87,7 @@ export function loadLibc(koffi: Koffi) {
       number
     >,
     listen: libc.func('listen', INT, [INT, INT]) as Foreign<[fd: number, backlog: number], number>,
-    /** Of a datagram socket only: it does not wait. */
+    /** Of a stream it waits: the driver uses it for datagram sockets only. */
     connect: libc.func('connect', INT, [INT, ADDRESS, UINT]) as Foreign<
       [fd: number, name: Address, nameBytes: number],
       number
@@ -95,6 +106,15 @@ export function loadLibc(koffi: Koffi) {
     >,
     shutdown: libc.func('shutdown', INT, [INT, INT]) as Foreign<[fd: number, how: number], number>,
     close: libc.func('close', INT, [INT]) as Foreign<[fd: number], number>,
+    /** For the experiments only, as is `send`: the driver has the ring. */
+    recv: libc.func('recv', LONG, [INT, ADDRESS, SIZE, INT]) as Foreign<
+      [fd: number, bytes: Address, count: number, flags: number],
+      number
+    >,
+    send: libc.func('send', LONG, [INT, ADDRESS, SIZE, INT]) as Foreign<
+      [fd: number, bytes: Address, count: number, flags: number],
+      number
+    >,
 
     // ------------------------------------------------------------ waiting
     eventfd: libc.func('eventfd', INT, [UINT, INT]) as Foreign<

@@ -1,6 +1,7 @@
 /** The backend's part of linear memory, and where all of it lies in the process. */
 import * as layout from '#generated/layout';
 import type { Core } from '../../src/core/core.ts';
+import { type NativeExports, nativeOf } from '../../src/core/native.ts';
 import type { BackendHost, PortSizes } from '../backend.ts';
 import { sockaddr_storage } from './constants.ts';
 import type { Address } from './libc.ts';
@@ -59,6 +60,8 @@ export function nativeBytes(options: CheckedOptions, sizes: PortSizes): number {
 
 export class NativeMemory {
   readonly core: Core;
+  /** What the core's native module does with the structures. */
+  readonly native: NativeExports;
   /** Address of linear memory's first byte; offsets are added to it. */
   readonly base: Address;
   /** UringPort record. */
@@ -89,6 +92,7 @@ export class NativeMemory {
     const { core } = host;
     const sizes = sizesOf(options);
     this.core = core;
+    this.native = nativeOf(core);
     this.#pageBytes = pageBytes;
     this.#bufferCount = options.providedBuffers;
     this.base = Number(koffi.address(core.u8));
@@ -171,8 +175,21 @@ export class NativeMemory {
 
   /** From now on nothing is begun on it, and the host looks at what still ends. */
   closeHandle(handle: number): void {
-    this.core.i32[this.#handleWord(handle) + layout.UringHandle.fd / 4] = -1;
+    const word = this.#handleWord(handle) + layout.UringHandle.fd / 4;
+    const fd = this.core.i32[word] as number;
+    // Still to be found by whoever survives this thread: see `reclaim`.
+    if (fd >= 0) this.core.i32[word] = -2 - fd;
     this.watch(handle);
+  }
+
+  /** Its descriptor has been closed. */
+  forgetHandle(handle: number): void {
+    this.core.i32[this.#handleWord(handle) + layout.UringHandle.fd / 4] = -1;
+  }
+
+  /** Address of the UringHandles. */
+  get handleTable(): number {
+    return this.#handles;
   }
 
   /** Whether operations may be begun on it. */

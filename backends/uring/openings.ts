@@ -262,6 +262,7 @@ export class Openings {
   #drop(entry: Entry): void {
     this.#context.memory.closeHandle(entry.handle);
     this.#context.sockets.close(entry.fd);
+    this.#context.memory.forgetHandle(entry.handle);
     this.#context.forget(entry);
   }
 

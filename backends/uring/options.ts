@@ -24,18 +24,27 @@ export interface UringOptions {
   readonly multishot?: boolean;
   /**
    * Where the rings lie. `'own'`: in memory of ours, which the kernel is given
-   * (Linux 6.10). `'mapped'`: in the kernel's, mapped over ours (up to 6.3).
-   * `'page'`: as the first, and so small that a page each will do (from 6.5 on);
-   * what does not fit takes further calls. Default: the first that the kernel
-   * grants.
+   * (Linux 6.10). `'page'`: the same, so small that a page each will do (from 6.5
+   * on); what does not fit takes further calls. `'mapped'`: in the kernel's, and
+   * entries are copied to and from there. Default: the first that the kernel grants.
    */
   readonly rings?: RingPlace;
   /**
-   * For a thread that does nothing but `wait`: work that completes operations
-   * is put off until then. Such a port cannot wait in a host's event loop.
-   * Default false.
+   * Work that completes operations is done only as the rings are entered for it,
+   * some at a time (Linux 6.1). Default true; false is for tests of what Linux 6.0 does.
+   */
+  readonly deferWork?: boolean;
+  /**
+   * For a thread that does nothing but `wait`, in the kernel. Such a port does not
+   * go by a host's event loop. Default false.
    */
   readonly blocking?: boolean;
+  /**
+   * Sends of so many bytes and more are not copied by the kernel (Linux 6.0, TCP);
+   * they take longer to complete, and their memory is locked until then. 0, the
+   * default: all are copied, which is faster on one machine, whatever their size.
+   */
+  readonly zeroCopyBytes?: number;
   /** Passes of the event loop that find nothing before it sleeps. Default 20. */
   readonly idlePasses?: number;
 }
@@ -46,12 +55,14 @@ export interface CheckedOptions {
   readonly providedBuffers: number;
   readonly multishot: boolean;
   readonly rings: RingPlace | undefined;
+  readonly deferWork: boolean;
   readonly blocking: boolean;
+  readonly zeroCopyBytes: number;
   readonly idlePasses: number;
 }
 
 /** The best first. */
-export const RING_PLACES: readonly RingPlace[] = ['own', 'mapped', 'page'];
+export const RING_PLACES: readonly RingPlace[] = ['own', 'page', 'mapped'];
 const ENTRIES_MAX = 32_768;
 
 /** @throws RangeError on an impossible option */
@@ -75,7 +86,9 @@ export function checkOptions(options: UringOptions): CheckedOptions {
     providedBuffers: powerAbove(integer('providedBuffers', 1024, 1, ENTRIES_MAX)),
     multishot: options.multishot ?? true,
     rings,
+    deferWork: options.deferWork ?? true,
     blocking: options.blocking ?? false,
+    zeroCopyBytes: integer('zeroCopyBytes', 0, 0, 2 ** 30),
     idlePasses: integer('idlePasses', 20, 0, 1_000_000),
   };
 }

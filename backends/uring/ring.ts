@@ -1,29 +1,35 @@
 /** A pair of rings in linear memory, and the calls into the kernel that work on them. */
 import * as layout from '#generated/layout';
 import * as c from './constants.ts';
+import { MappedRings } from './mapped-rings.ts';
 import type { NativeMemory } from './memory.ts';
 import { type CheckedOptions, RING_PLACES, type RingPlace } from './options.ts';
+import { copyPlaces, fillIndices, type RingWords, ringPlaces, wordsOf } from './ring-places.ts';
 import { refusal, type System } from './system.ts';
 
 /** What a kernel may refuse, from the best to what every one since 5.19 has. */
 interface Attempt {
   readonly flags: number;
   readonly multishot: boolean;
+  /** See `Ring.isDeferred`. */
+  readonly isDeferred: boolean;
 }
 
 const COMMON = c.IORING_SETUP_CQSIZE | c.IORING_SETUP_CLAMP | c.IORING_SETUP_SUBMIT_ALL;
 const COOPERATIVE = c.IORING_SETUP_COOP_TASKRUN | c.IORING_SETUP_TASKRUN_FLAG;
+const DEFERRED = c.IORING_SETUP_DEFER_TASKRUN | c.IORING_SETUP_TASKRUN_FLAG;
 const SINGLE = COMMON | c.IORING_SETUP_SINGLE_ISSUER;
 
-const BLOCKING: readonly Attempt[] = [
-  { flags: SINGLE | c.IORING_SETUP_DEFER_TASKRUN, multishot: true },
-];
 const ATTEMPTS: readonly Attempt[] = [
+  // Linux 6.1.
+  { flags: SINGLE | DEFERRED, multishot: true, isDeferred: true },
   // Linux 6.0, which also has receives that complete many times.
-  { flags: SINGLE | COOPERATIVE, multishot: true },
-  { flags: COMMON | COOPERATIVE, multishot: false },
+  { flags: SINGLE | COOPERATIVE, multishot: true, isDeferred: false },
+  { flags: COMMON | COOPERATIVE, multishot: false, isDeferred: false },
 ];
 
+/** Longer than any send. */
+const NO_LENGTH = 2 ** 32 - 1;
 /** What surely fits a page of 4 KiB, heads and tails included. */
 const ENTRIES_OF_A_PAGE = 64;
 const COMPLETIONS_OF_A_PAGE = 128;
@@ -33,17 +39,20 @@ export class Ring {
   /** Receives complete many times. */
   readonly multishot: boolean;
   readonly rings: RingPlace;
+  /**
+   * What completes operations is put off until the ring is entered for events,
+   * and is done some at a time: what a socket has brought into the caches is
+   * still there as its answer goes out. `IORING_SQ_TASKRUN` tells of it, but the
+   * ring's descriptor does not: only a bell does.
+   */
+  readonly isDeferred: boolean;
   /** Words of linear memory that the kernel shares with us. */
-  readonly cqHead: number;
-  readonly cqTail: number;
-  readonly sqHead: number;
-  readonly sqTail: number;
-  readonly sqFlags: number;
-  readonly cqOverflow: number;
+  readonly words: RingWords;
   readonly #system: System;
   readonly #memory: NativeMemory;
   /** io_uring_getevents_arg and the time it points to, in scratch memory of their own. */
   readonly #argument: number;
+  readonly #mapped: MappedRings | undefined;
   #isOpen = true;
   #hasBuffers = false;
 
@@ -54,30 +63,31 @@ export class Ring {
     const { fd, params, attempt, rings } = this.#setup(options);
     this.fd = fd;
     this.rings = rings;
+    this.isDeferred = attempt.isDeferred;
     this.multishot = attempt.multishot && options.multishot;
-    const sq = c.io_uring_params.sq_off;
-    const cq = c.io_uring_params.cq_off;
-    const at = (field: number) => memory.rings + params.getUint32(field, true);
-    this.sqHead = at(sq + c.io_sqring_offsets.head) >>> 2;
-    this.sqTail = at(sq + c.io_sqring_offsets.tail) >>> 2;
-    this.sqFlags = at(sq + c.io_sqring_offsets.flags) >>> 2;
-    this.cqHead = at(cq + c.io_cqring_offsets.head) >>> 2;
-    this.cqTail = at(cq + c.io_cqring_offsets.tail) >>> 2;
-    this.cqOverflow = at(cq + c.io_cqring_offsets.overflow) >>> 2;
-    const entries = params.getUint32(c.io_uring_params.sq_entries, true);
-    const completions = params.getUint32(c.io_uring_params.cq_entries, true);
-    // Entries are submitted in the order they lie in.
-    const indices = at(sq + c.io_sqring_offsets.array) >>> 2;
-    for (let index = 0; index < entries; index++) memory.core.u32[indices + index] = index;
+    let places = ringPlaces(params, memory.rings);
+    if (rings === 'mapped') {
+      const kernels = ringPlaces(params, 0);
+      places = copyPlaces(memory.rings);
+      try {
+        this.#mapped = new MappedRings(system, memory, fd, { params, kernels, ours: places });
+      } catch (error) {
+        system.libc.close(fd);
+        throw error;
+      }
+    } else fillIndices(memory.core.u32, places.indices, params);
+    this.words = wordsOf(places);
     const { UringPort } = layout;
-    memory.put(UringPort.sqHead, this.sqHead << 2);
-    memory.put(UringPort.sqTail, this.sqTail << 2);
+    memory.put(UringPort.sqHead, places.sqHead);
+    memory.put(UringPort.sqTail, places.sqTail);
     memory.put(UringPort.sqes, memory.sqes);
-    memory.put(UringPort.sqMask, entries - 1);
-    memory.put(UringPort.cqHead, this.cqHead << 2);
-    memory.put(UringPort.cqes, at(cq + c.io_cqring_offsets.cqes));
-    memory.put(UringPort.cqMask, completions - 1);
+    memory.put(UringPort.sqMask, params.getUint32(c.io_uring_params.sq_entries, true) - 1);
+    memory.put(UringPort.cqHead, places.cqHead);
+    memory.put(UringPort.cqes, places.cqes);
+    memory.put(UringPort.cqMask, params.getUint32(c.io_uring_params.cq_entries, true) - 1);
     memory.put(UringPort.receivePriority, this.multishot ? c.IORING_RECV_MULTISHOT : 0);
+    const copies = options.zeroCopyBytes === 0 || !system.operations.has(c.IORING_OP_SEND_ZC);
+    memory.put(UringPort.zeroCopyBytes, copies ? NO_LENGTH : options.zeroCopyBytes);
     this.#argument = memory.core.reserve(
       c.io_uring_getevents_arg.$size + c.__kernel_timespec.$size,
     );
@@ -87,7 +97,7 @@ export class Ring {
 
   #setup(options: CheckedOptions) {
     const { libc } = this.#system;
-    const attempts = options.blocking ? [...BLOCKING, ...ATTEMPTS] : ATTEMPTS;
+    const attempts = options.deferWork ? ATTEMPTS : ATTEMPTS.filter((way) => !way.isDeferred);
     const places = options.rings === undefined ? RING_PLACES : [options.rings];
     let code = 0;
     for (const rings of places) {
@@ -100,9 +110,7 @@ export class Ring {
           continue;
         }
         const view = new DataView(params.buffer);
-        if (rings !== 'mapped' || this.#map(fd, view)) return { fd, params: view, attempt, rings };
-        code = libc.errno();
-        libc.close(fd);
+        return { fd, params: view, attempt, rings };
       }
     }
     throw new Error(refusal(code));
@@ -127,64 +135,41 @@ export class Ring {
     return params;
   }
 
-  /**
-   * Lays the kernel's rings over whole pages of ours, where all that works on
-   * rings of our own finds them. They stay until linear memory goes. False if
-   * the kernel allows no such place.
-   */
-  #map(fd: number, params: DataView): boolean {
-    const { base, rings, ringsBytes, sqes, sqesBytes } = this.#memory;
-    const bytes = params.getUint32(c.io_uring_params.sq_entries, true) * layout.URING_SQE_BYTES;
-    const sq = c.IORING_OFF_SQ_RING;
-    return (
-      this.#mapPages(fd, base + rings, ringsBytes, this.#ringBytes(params), sq) &&
-      this.#mapPages(fd, base + sqes, sqesBytes, bytes, c.IORING_OFF_SQES)
-    );
-  }
-
-  /** Bytes of both rings, as the kernel has laid them out. */
-  #ringBytes(params: DataView): number {
-    const { io_uring_params: record, io_sqring_offsets: sq, io_cqring_offsets: cq } = c;
-    const read = (field: number) => params.getUint32(field, true);
-    return Math.max(
-      read(record.sq_off + sq.array) + 4 * read(record.sq_entries),
-      read(record.cq_off + cq.cqes) + layout.URING_CQE_BYTES * read(record.cq_entries),
-    );
-  }
-
-  #mapPages(fd: number, at: number, room: number, bytes: number, offset: number): boolean {
-    const { libc, pageBytes } = this.#system;
-    const whole = Math.ceil(bytes / pageBytes) * pageBytes;
-    if (whole > room) return false;
-    const access = c.PROT_READ | c.PROT_WRITE;
-    const flags = c.MAP_SHARED | c.MAP_FIXED | c.MAP_POPULATE;
-    return libc.mmap(at, whole, access, flags, fd, offset) === at;
-  }
-
   // ------------------------------------------------------------ calls
 
   /** Entries written and not yet taken by the kernel. */
   get waiting(): number {
     const { u32 } = this.#memory.core;
-    return ((u32[this.sqTail] as number) - (u32[this.sqHead] as number)) >>> 0;
+    const { sqTail, sqHead } = this.words;
+    return ((u32[sqTail] as number) - (u32[sqHead] as number)) >>> 0;
+  }
+
+  /** There are completions to be taken. */
+  get hasCompletions(): boolean {
+    this.#mapped?.pull();
+    const { u32 } = this.#memory.core;
+    return u32[this.words.cqHead] !== Atomics.load(u32, this.words.cqTail);
+  }
+
+  /** Completions that found no room in their ring, ever: they came late. */
+  get overflows(): number {
+    return this.#memory.core.u32[this.words.cqOverflow] as number;
   }
 
   /** The kernel has completions that do not fit, or work to do before it has them. */
   get wantsEntering(): boolean {
-    const flags = Atomics.load(this.#memory.core.u32, this.sqFlags);
+    this.#mapped?.pull();
+    const flags = Atomics.load(this.#memory.core.u32, this.words.sqFlags);
     return (flags & (c.IORING_SQ_CQ_OVERFLOW | c.IORING_SQ_TASKRUN)) !== 0;
   }
 
   /** How many entries the kernel took, or minus its error. */
   enter(submit: number, flags: number): number {
-    const { libc } = this.#system;
-    const taken = libc.io_uring_enter(this.fd, submit, 0, flags, 0, 0);
-    return taken < 0 ? -libc.errno() : taken;
+    return this.#enter(submit, 0, flags, 0, 0);
   }
 
   /** Submits and waits for a completion, at most `timeoutMs` (Infinity: for ever). */
   enterAndWait(submit: number, timeoutMs: number): number {
-    const { libc } = this.#system;
     const { base, core } = this.#memory;
     let flags = c.IORING_ENTER_GETEVENTS;
     let argument = 0;
@@ -199,8 +184,16 @@ export class Ring {
       const nanoseconds = Math.floor((timeoutMs - seconds * 1000) * 1e6);
       core.u32[(time + c.__kernel_timespec.tv_nsec) >>> 2] = nanoseconds;
     }
-    const taken = libc.io_uring_enter(this.fd, submit, 1, flags, argument, bytes);
-    return taken < 0 ? -libc.errno() : taken;
+    return this.#enter(submit, 1, flags, argument, bytes);
+  }
+
+  #enter(submit: number, complete: number, flags: number, argument: number, bytes: number): number {
+    const { libc } = this.#system;
+    this.#mapped?.push();
+    const taken = libc.io_uring_enter(this.fd, submit, complete, flags, argument, bytes);
+    const result = taken < 0 ? -libc.errno() : taken;
+    this.#mapped?.pull();
+    return result;
   }
 
   /**
@@ -228,6 +221,34 @@ export class Ring {
     return record;
   }
 
+  /**
+   * From now on the kernel writes to this eventfd when there is something to be
+   * fetched or done, unless it is told to be silent, as it is at first.
+   * @throws Error in words for a person
+   */
+  registerBell(fd: number): void {
+    const { libc } = this.#system;
+    this.silenceBell();
+    const bell = new Uint8Array(new Int32Array([fd]).buffer);
+    const code = libc.io_uring_register(this.fd, c.IORING_REGISTER_EVENTFD, bell, 1);
+    if (code !== 0) throw new Error(refusal(libc.errno()));
+  }
+
+  silenceBell(): void {
+    this.#setBell(c.IORING_CQ_EVENTFD_DISABLED);
+  }
+
+  /** What came before was not rung for: look at the rings once more. */
+  unsilenceBell(): void {
+    this.#setBell(0);
+  }
+
+  #setBell(flags: number): void {
+    if (this.#mapped === undefined) {
+      Atomics.store(this.#memory.core.u32, this.words.cqFlags, flags);
+    } else this.#mapped.setFlags(flags);
+  }
+
   /** Nothing may be pending: the kernel forgets buffers and rings. */
   close(): void {
     if (!this.#isOpen) return;
@@ -237,5 +258,6 @@ export class Ring {
       libc.io_uring_register(this.fd, c.IORING_UNREGISTER_PBUF_RING, this.#bufferRing(0, 0), 1);
     }
     libc.close(this.fd);
+    this.#mapped?.close();
   }
 }

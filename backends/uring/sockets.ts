@@ -78,9 +78,9 @@ export class Sockets {
    * socket speaks that. Returns its length, 0 if it is no IP address.
    */
   writeAddress(offset: number, address: string, port: number, family: Family): number {
-    const { core, scratch } = this.memory;
+    const { native, scratch } = this.memory;
     if (!this.addresses.write(scratch, address, port)) return 0;
-    return core.exports.sockaddrWrite(offset, scratch, c.AF_INET6, family === 6 ? 1 : 0);
+    return native.sockaddrWrite(offset, scratch, c.AF_INET6, family === 6 ? 1 : 0);
   }
 
   /**
@@ -103,8 +103,8 @@ export class Sockets {
 
   /** The address of the sockaddr at `offset`. */
   readAddress(offset: number): SocketAddress | undefined {
-    const { core, scratch } = this.memory;
-    core.exports.sockaddrRead(offset, scratch, c.AF_INET6);
+    const { native, scratch } = this.memory;
+    native.sockaddrRead(offset, scratch, c.AF_INET6);
     return this.addresses.read(scratch);
   }
 
@@ -124,6 +124,14 @@ export class Sockets {
   setPeer(fd: number, address: string, port: number, family: Family): void {
     const length = this.writeAddress(this.#name, address, port, family);
     this.check('connect', this.libc.connect(fd, this.memory.base + this.#name, length));
+  }
+
+  /** Resets a connection, while its descriptor stays open. */
+  disconnect(fd: number): void {
+    const { base, core } = this.memory;
+    // A name without a family.
+    core.u8.fill(0, this.#name, this.#name + c.sockaddr_in.$size);
+    this.libc.connect(fd, base + this.#name, c.sockaddr_in.$size);
   }
 
   localAddress(fd: number): SocketAddress | undefined {

@@ -15,6 +15,8 @@ export const TAG_NOBODY = 1;
 export const TAG_ACCEPT = 2;
 export const TAG_CONNECT = 3;
 export const TAG_POST = 4;
+/** Another thread has rung. */
+export const TAG_WAKER = 5;
 /** In the upper word of a `user_data`. */
 export const TAG_SHIFT_HIGH = layout.URING_TAG_SHIFT - 32;
 
@@ -94,14 +96,14 @@ export class Submitter {
 
   /** Writes one entry. False if there is no room; then nothing is written. */
   put(entry: Entry): boolean {
-    const { core, port } = this.#memory;
-    let at = core.exports.uringSqe(port) >>> 0;
+    const { native, port } = this.#memory;
+    let at = native.uringSqe(port) >>> 0;
     if (at === 0) {
       if (!this.makeRoom()) return false;
-      at = core.exports.uringSqe(port) >>> 0;
+      at = native.uringSqe(port) >>> 0;
       if (at === 0) return false;
     }
-    const { u32, i32 } = core;
+    const { u32, i32 } = this.#memory.core;
     const { opcode, fd, tag, token = 0, priority = 0, flags = 0, length = 0 } = entry;
     u32[at >>> 2] = opcode | (priority << 16);
     i32[(at + UringSqe.fd) >>> 2] = fd;

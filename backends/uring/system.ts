@@ -9,6 +9,8 @@ export interface System {
   readonly koffi: Koffi;
   readonly libc: Libc;
   readonly pageBytes: number;
+  /** What the kernel's io_uring has, by `IORING_OP_*`. */
+  readonly operations: ReadonlySet<number>;
 }
 
 /** What has no substitute. */
@@ -23,6 +25,9 @@ const OPERATIONS = [
   c.IORING_OP_SEND,
   c.IORING_OP_RECV,
 ] as const;
+
+/** More than any kernel has. */
+const OPERATIONS_MOST = 256;
 
 /** A system call failed at set-up. */
 export class LinuxError extends Error {
@@ -54,8 +59,8 @@ async function load(): Promise<System> {
   if (reason !== undefined) throw new Error(reason);
   const koffi = await loadKoffi();
   const libc = loadLibc(koffi);
-  tryRing(libc);
-  return { koffi, libc, pageBytes: libc.getpagesize() };
+  const operations = tryRing(libc);
+  return { koffi, libc, pageBytes: libc.getpagesize(), operations };
 }
 
 /** Why this host cannot have it, before anything is loaded; undefined if it can. */
@@ -68,8 +73,11 @@ export function unsupported(
   return unsuitableHost(architecture, bunVersion);
 }
 
-/** A small ring of the kernel's own, for as long as this call: what it refuses is said in words. */
-function tryRing(libc: Libc): void {
+/**
+ * A small ring of the kernel's own, for as long as this call: what it refuses is
+ * said in words. Returns the operations that it has.
+ */
+function tryRing(libc: Libc): ReadonlySet<number> {
   const params = new Uint8Array(c.io_uring_params.$size);
   const view = new DataView(params.buffer);
   // The youngest flag that has no substitute: Linux 5.19, as are provided buffer rings.
@@ -78,15 +86,17 @@ function tryRing(libc: Libc): void {
   if (fd < 0) throw new Error(refusal(libc.errno()));
   try {
     const { io_uring_probe: probe, io_uring_probe_op: op } = c;
-    const answer = new Uint8Array(probe.$size + 256 * op.$size);
-    const failed = libc.io_uring_register(fd, c.IORING_REGISTER_PROBE, answer, 256);
+    const answer = new Uint8Array(probe.$size + OPERATIONS_MOST * op.$size);
+    const failed = libc.io_uring_register(fd, c.IORING_REGISTER_PROBE, answer, OPERATIONS_MOST);
     if (failed !== 0) throw new Error(refusal(libc.errno()));
-    for (const operation of OPERATIONS) {
+    const found = new Set<number>();
+    for (let operation = 0; operation < OPERATIONS_MOST; operation++) {
       const at = probe.ops + operation * op.$size + op.flags;
-      if (((answer[at] as number) & c.IO_URING_OP_SUPPORTED) === 0) {
-        throw new Error(`this kernel's io_uring lacks operation ${operation}`);
-      }
+      if (((answer[at] as number) & c.IO_URING_OP_SUPPORTED) !== 0) found.add(operation);
     }
+    const missing = OPERATIONS.find((operation) => !found.has(operation));
+    if (missing === undefined) return found;
+    throw new Error(`this kernel's io_uring lacks operation ${missing}`);
   } finally {
     libc.close(fd);
   }

@@ -2,8 +2,7 @@
  * Echo load generator: one thread, epoll, no dependency.
  *
  *   load HOST PORT CONNECTIONS IN_FLIGHT SIZE SECONDS [--warmup S] [--framing F]
- *        [--timeout S] [--pid PID] [--spin MICROSECONDS]
- *        [--warmup-cpu S]
+ *        [--timeout S] [--pid PID] [--spin MICROSECONDS] [--warmup-cpu S] [--active N]
  *
  * Keeps IN_FLIGHT frames of SIZE bytes (header included) outstanding on every
  * connection and compares every byte of every reply. A frame carries its
@@ -14,14 +13,17 @@
  * connection that ended, or no reply within the time limit; 2: usage.
  *
  * --framing   u8 u16le u16be u24be u32le u32be raw, with "-inclusive" where the length
- *             counts its own header (default u16le-inclusive); raw has no header.
+ *             counts its own header (default u16le-inclusive); raw has no header. ws and
+ *             zmtp are what WebSocket and ZeroMQ servers speak, with their handshakes; SIZE
+ *             is 2 bytes more than the payload then, so that the payload is the default's.
  * --timeout   longest silence of the whole server before it is an error (default 5 s).
  * --spin      how long to poll before sleeping: a sleeping core can take longer to wake
  *             than a whole batch of messages takes to echo (default 0).
  * --warmup-cpu  warm up also until that process has used so many seconds of CPU time (at most
  *             for 5 s more): on a busy machine time alone does not warm a compiler up.
- * --pid       process whose CPU time is taken over the measured period; given several times,
- *             their sum is. Warming up looks at the first.
+ * --pid       process whose CPU time is taken over the measured period, and whose memory at
+ *             its end; given several times, their sum is. Warming up looks at the first.
+ * --active    only so many of the connections, evenly spread, send anything (default all).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,27 +43,25 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATTERN_BYTES = 1 << 16, RECEIVE_BYTES = 1 << 18, EVENTS = 512 };
-enum { IDENTITY_BYTES = 8, MOST_PIDS = 8 };
+#include "wire.h"
+
+enum { RECEIVE_BYTES = 1 << 18, EVENTS = 512, MOST_PIDS = 8 };
+/* So many are opened before the server must have served the last: fewer than listeners queue. */
+enum { OPEN_AT_ONCE = 128, CONNECT_LIMIT_S = 5 };
 static const uint64_t MOST_EXTRA_WARMUP_NS = 5000000000u;
 
 typedef struct {
   int fd;
   uint32_t number;
   uint64_t next_send, next_reply; /* sequence numbers */
-  size_t reply_offset;            /* bytes of frame `next_reply` already compared */
+  size_t reply_offset;            /* bytes of the reply `next_reply` already compared */
   uint8_t *queue;                 /* frames made and not yet taken by the kernel */
   size_t queue_start, queue_end;
   uint64_t *sent_at; /* by sequence % in_flight */
   int watches_output;
 } Connection;
 
-static int connection_count, in_flight;
-static size_t frame_bytes, header_bytes;
-static int little_endian, inclusive;
-static uint8_t pattern[PATTERN_BYTES * 2];
-static uint8_t header[4];
-static uint8_t *expected;
+static int connection_count, active_count, in_flight;
 static uint8_t receive_buffer[RECEIVE_BYTES];
 static int poller;
 static uint64_t total_messages, total_outstanding;
@@ -92,7 +92,8 @@ static void fail(const char *format, ...) {
 static void usage(const char *what) {
   fprintf(stderr,
           "load: %s\nusage: load HOST PORT CONNECTIONS IN_FLIGHT SIZE SECONDS [--warmup S] "
-          "[--framing u8|u16le|u16be|u24be|u32le|u32be|raw[-inclusive]] [--timeout S] [--pid PID] [--spin MICROSECONDS] [--warmup-cpu S]\n",
+          "[--framing u8|u16le|u16be|u24be|u32le|u32be|raw[-inclusive]|ws|zmtp] [--timeout S] [--pid PID] "
+          "[--spin MICROSECONDS] [--warmup-cpu S] [--active N]\n",
           what);
   exit(2);
 }
@@ -121,21 +122,6 @@ static double percentile_us(double fraction) {
   return (double)latency_max / 1e3;
 }
 
-static void make_frame(uint8_t *to, uint32_t connection, uint64_t sequence) {
-  memcpy(to, header, header_bytes);
-  uint32_t identity[2] = {connection, (uint32_t)sequence};
-  memcpy(to + header_bytes, identity, IDENTITY_BYTES);
-  size_t at = (size_t)((uint32_t)(sequence * 2654435761u + connection * 40503u) >> 7) % PATTERN_BYTES;
-  uint8_t *rest = to + header_bytes + IDENTITY_BYTES;
-  size_t left = frame_bytes - header_bytes - IDENTITY_BYTES;
-  while (left > 0) {
-    size_t part = left < PATTERN_BYTES ? left : PATTERN_BYTES;
-    memcpy(rest, pattern + at, part);
-    rest += part;
-    left -= part;
-  }
-}
-
 static void watch(Connection *c, int output) {
   if (c->watches_output == output) return;
   struct epoll_event e = {.events = EPOLLIN | (output ? EPOLLOUT : 0), .data.ptr = c};
@@ -157,21 +143,29 @@ static void send_queued(Connection *c) {
   watch(c, c->queue_start < c->queue_end);
 }
 
-static void fill(Connection *c, uint64_t now) {
-  size_t space = frame_bytes * (size_t)in_flight;
-  while (c->next_send - c->next_reply < (uint64_t)in_flight) {
-    if (c->queue_end + frame_bytes > space) {
+/* Makes messages until `most` are outstanding. */
+static void fill(Connection *c, int most, uint64_t now) {
+  size_t space = wire.request_bytes * (size_t)in_flight;
+  while (c->next_send - c->next_reply < (uint64_t)most) {
+    if (c->queue_end + wire.request_bytes > space) {
       memmove(c->queue, c->queue + c->queue_start, c->queue_end - c->queue_start);
       c->queue_end -= c->queue_start;
       c->queue_start = 0;
-      if (c->queue_end + frame_bytes > space) break; /* cannot happen: at most in_flight frames */
+      if (c->queue_end + wire.request_bytes > space) break; /* the server has answered what it has not read */
     }
-    make_frame(c->queue + c->queue_end, c->number, c->next_send);
-    c->queue_end += frame_bytes;
+    make_request(c->queue + c->queue_end, c->number, c->next_send);
+    c->queue_end += wire.request_bytes;
     c->sent_at[c->next_send % (uint64_t)in_flight] = now;
     c->next_send++;
     total_outstanding++;
   }
+}
+
+static void fail_at(const Connection *c, const uint8_t *bytes) {
+  size_t i = c->reply_offset;
+  while (reply_byte(c->number, c->next_reply, i) == *bytes) i++, bytes++;
+  fail("connection %u: message %llu: byte %zu is %u instead of %u", c->number,
+       (unsigned long long)c->next_reply, i, *bytes, reply_byte(c->number, c->next_reply, i));
 }
 
 static void compare(Connection *c, const uint8_t *bytes, size_t length, uint64_t now) {
@@ -179,19 +173,12 @@ static void compare(Connection *c, const uint8_t *bytes, size_t length, uint64_t
   while (at < length) {
     if (c->next_reply == c->next_send)
       fail("connection %u: %zu bytes that nobody asked for", c->number, length - at);
-    size_t part = frame_bytes - c->reply_offset;
+    size_t part = wire.reply_bytes - c->reply_offset;
     if (part > length - at) part = length - at;
-    make_frame(expected, c->number, c->next_reply);
-    if (memcmp(expected + c->reply_offset, bytes + at, part) != 0) {
-      size_t i = 0;
-      while (expected[c->reply_offset + i] == bytes[at + i]) i++;
-      fail("connection %u: message %llu: byte %zu is %u instead of %u", c->number,
-           (unsigned long long)c->next_reply, c->reply_offset + i, bytes[at + i],
-           expected[c->reply_offset + i]);
-    }
+    if (!is_reply(c->number, c->next_reply, c->reply_offset, bytes + at, part)) fail_at(c, bytes + at);
     at += part;
     c->reply_offset += part;
-    if (c->reply_offset < frame_bytes) break;
+    if (c->reply_offset < wire.reply_bytes) break;
     if (measuring) {
       uint64_t latency = now - c->sent_at[c->next_reply % (uint64_t)in_flight];
       if (latency > latency_max) latency_max = latency;
@@ -205,18 +192,46 @@ static void compare(Connection *c, const uint8_t *bytes, size_t length, uint64_t
   }
 }
 
+/* Takes what has come; returns when that was, 0 if there was nothing. */
+static uint64_t receive(Connection *c) {
+  ssize_t length = recv(c->fd, receive_buffer, RECEIVE_BYTES, 0);
+  if (length == 0) fail("connection %u: the server closed it", c->number);
+  if (length < 0) {
+    if (errno != EAGAIN && errno != EINTR) fail("connection %u: recv: %s", c->number, strerror(errno));
+    return 0;
+  }
+  uint64_t now = now_ns();
+  compare(c, receive_buffer, (size_t)length, now);
+  return now;
+}
+
+/* One message there and back, so that the server has accepted all that came before it. */
+static void await_service(Connection *c) {
+  uint64_t give_up = now_ns() + CONNECT_LIMIT_S * 1000000000ull;
+  fill(c, 1, now_ns());
+  while (total_outstanding > 0) {
+    send_queued(c);
+    struct pollfd ready = {.fd = c->fd, .events = POLLIN | (c->queue_start < c->queue_end ? POLLOUT : 0)};
+    if (poll(&ready, 1, 100) > 0) receive(c);
+    if (now_ns() > give_up) fail("connection %u: no reply to its first message", c->number);
+  }
+}
+
 static void open_connection(Connection *c, uint32_t number, const struct sockaddr_in *to) {
   c->number = number;
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (c->fd < 0) fail("socket: %s", strerror(errno));
-  struct timeval limit = {.tv_sec = 5};
+  struct timeval limit = {.tv_sec = CONNECT_LIMIT_S};
   setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* bounds connect */
+  setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   if (connect(c->fd, (const struct sockaddr *)to, sizeof *to) < 0)
     fail("connect: %s", strerror(errno));
   int on = 1;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const char *wrong = handshake(c->fd);
+  if (wrong) fail("connection %u: %s", number, wrong);
   fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
-  c->queue = malloc(frame_bytes * (size_t)in_flight);
+  c->queue = malloc(wire.request_bytes * (size_t)in_flight);
   c->sent_at = calloc((size_t)in_flight, sizeof *c->sent_at);
   if (!c->queue || !c->sent_at) fail("out of memory");
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
@@ -246,23 +261,24 @@ static uint64_t own_cpu(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void parse_framing(const char *text) {
-  static const struct {
-    const char *name;
-    size_t bytes;
-    int little;
-  } kinds[] = {{"u8", 1, 0},    {"u16le", 2, 1}, {"u16be", 2, 0}, {"u24be", 3, 0},
-               {"u32le", 4, 1}, {"u32be", 4, 0}, {"raw", 0, 0}};
-  size_t length = strcspn(text, "-,");
-  inclusive = text[length] != 0;
-  if (inclusive && strcmp(text + length + 1, "inclusive") != 0) usage("unknown framing");
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (strlen(kinds[i].name) == length && strncmp(kinds[i].name, text, length) == 0) {
-      header_bytes = kinds[i].bytes;
-      little_endian = kinds[i].little;
-      return;
-    }
-  usage("unknown framing");
+/* Resident memory of the processes in bytes, 0 if unknown. */
+static uint64_t server_resident(void) {
+  uint64_t sum = 0;
+  for (int i = 0; i < pid_count; i++) {
+    char path[64];
+    unsigned long long pages, resident;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pids[i]);
+    FILE *file = fopen(path, "r");
+    if (!file) continue;
+    if (fscanf(file, "%llu %llu", &pages, &resident) == 2) sum += resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    fclose(file);
+  }
+  return sum;
+}
+
+/* Whether connection `number` is one of those that send. */
+static int is_active(int number) {
+  return (int64_t)(number + 1) * active_count / connection_count > (int64_t)number * active_count / connection_count;
 }
 
 static double number_argument(const char *text, const char *name, double least, double most) {
@@ -279,7 +295,7 @@ int main(int count, char **arguments) {
   to.sin_port = htons((uint16_t)number_argument(arguments[2], "PORT", 1, 65535));
   connection_count = (int)number_argument(arguments[3], "CONNECTIONS", 1, 100000);
   in_flight = (int)number_argument(arguments[4], "IN_FLIGHT", 1, 1 << 20);
-  frame_bytes = (size_t)number_argument(arguments[5], "SIZE", 1, 1 << 26);
+  size_t frame_bytes = (size_t)number_argument(arguments[5], "SIZE", 1, 1 << 26);
   double seconds = number_argument(arguments[6], "SECONDS", 0.001, 3600), warmup = 0.5, timeout = 5, spin = 0, warmup_cpu = 0;
   const char *framing = "u16le-inclusive";
   for (int i = 7; i < count; i += 2) {
@@ -289,6 +305,7 @@ int main(int count, char **arguments) {
     else if (!strcmp(name, "--framing")) framing = value;
     else if (!strcmp(name, "--timeout")) timeout = number_argument(value, "--timeout", 0.01, 3600);
     else if (!strcmp(name, "--warmup-cpu")) warmup_cpu = number_argument(value, "--warmup-cpu", 0, 3600);
+    else if (!strcmp(name, "--active")) active_count = (int)number_argument(value, "--active", 1, connection_count);
     else if (!strcmp(name, "--spin")) spin = number_argument(value, "--spin", 0, 1e6);
     else if (!strcmp(name, "--pid")) {
       if (pid_count == MOST_PIDS) usage("too many times --pid");
@@ -296,45 +313,43 @@ int main(int count, char **arguments) {
     }
     else usage("unknown option");
   }
-  parse_framing(framing);
-  if (frame_bytes < header_bytes + IDENTITY_BYTES) usage("SIZE: at least the header and 8 bytes");
-  uint64_t announced = inclusive ? frame_bytes : frame_bytes - header_bytes;
-  if (header_bytes && header_bytes < 4 && announced >> (8 * header_bytes)) usage("SIZE exceeds the framing");
-  for (size_t i = 0; i < header_bytes; i++)
-    header[i] = (uint8_t)(announced >> (8 * (little_endian ? i : header_bytes - 1 - i)));
+  const char *wrong = choose_wire(framing, frame_bytes);
+  if (wrong) usage(wrong);
+  if (active_count == 0) active_count = connection_count;
 
   signal(SIGPIPE, SIG_IGN);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  uint32_t random = 0x9e3779b9u;
-  for (size_t i = 0; i < PATTERN_BYTES; i++) {
-    random = random * 1664525u + 1013904223u;
-    pattern[i] = pattern[i + PATTERN_BYTES] = (uint8_t)(random >> 24);
-  }
-  expected = malloc(frame_bytes);
+  make_pattern();
   poller = epoll_create1(0);
   Connection *connections = calloc((size_t)connection_count, sizeof *connections);
-  if (!expected || !connections || poller < 0) fail("out of memory");
-  for (int i = 0; i < connection_count; i++) open_connection(&connections[i], (uint32_t)i, &to);
+  if (!connections || poller < 0) fail("out of memory");
+  for (int i = 0; i < connection_count; i++) {
+    open_connection(&connections[i], (uint32_t)i, &to);
+    if ((i + 1) % OPEN_AT_ONCE == 0) await_service(&connections[i]);
+  }
 
   uint64_t start = now_ns(), now = start, last_reply = start;
   uint64_t measure_at = start + (uint64_t)(warmup * 1e9), stop_at = 0;
   uint64_t first_messages = 0, first_ns = 0, first_server = 0, first_own = 0;
-  uint64_t messages = 0, measured_ns = 1, server_ns = 0, own_ns = 0;
+  uint64_t messages = 0, measured_ns = 1, server_ns = 0, own_ns = 0, idle_ns = 0, resident = 0;
   enum { WARMING, MEASURING, DRAINING } phase = WARMING;
   for (int i = 0; i < connection_count; i++) {
-    fill(&connections[i], now);
+    if (!is_active(i)) continue;
+    fill(&connections[i], in_flight, now);
     send_queued(&connections[i]);
   }
   while (phase != DRAINING || total_outstanding > 0) {
     struct epoll_event events[EVENTS];
-    int ready = 0;
-    uint64_t spin_until = spin > 0 ? now_ns() + (uint64_t)(spin * 1e3) : 0;
-    do ready = epoll_wait(poller, events, EVENTS, 0);
-    while (ready == 0 && now_ns() < spin_until);
-    if (ready == 0) ready = epoll_wait(poller, events, EVENTS, 10);
+    int ready = epoll_wait(poller, events, EVENTS, 0);
+    if (ready == 0) {
+      uint64_t idle_from = now_ns(), spin_until = idle_from + (uint64_t)(spin * 1e3);
+      while (ready == 0 && now_ns() < spin_until) ready = epoll_wait(poller, events, EVENTS, 0);
+      if (ready == 0) ready = epoll_wait(poller, events, EVENTS, 10);
+      if (phase == MEASURING) idle_ns += now_ns() - idle_from;
+    }
     if (ready < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
     now = now_ns();
     if (phase == WARMING && now >= measure_at &&
@@ -346,27 +361,22 @@ int main(int count, char **arguments) {
       first_own = own_cpu();
       first_ns = now;
       stop_at = now + (uint64_t)(seconds * 1e9);
-    } else if (phase == MEASURING && now >= stop_at) {
+    } else if (phase == MEASURING && now >= stop_at && total_messages > first_messages) {
       phase = DRAINING;
       measuring = 0;
       messages = total_messages - first_messages;
       measured_ns = now - first_ns;
       server_ns = server_cpu() - first_server;
+      resident = server_resident();
       own_ns = own_cpu() - first_own;
     }
     for (int i = 0; i < ready; i++) {
       Connection *c = events[i].data.ptr;
       if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-        ssize_t length = recv(c->fd, receive_buffer, RECEIVE_BYTES, 0);
-        if (length == 0) fail("connection %u: the server closed it", c->number);
-        if (length < 0) {
-          if (errno != EAGAIN && errno != EINTR) fail("connection %u: recv: %s", c->number, strerror(errno));
-        } else {
-          now = last_reply = now_ns();
-          compare(c, receive_buffer, (size_t)length, now);
-        }
+        uint64_t received_at = receive(c);
+        if (received_at) now = last_reply = received_at;
       }
-      if (phase != DRAINING) fill(c, now);
+      if (phase != DRAINING && is_active((int)c->number)) fill(c, in_flight, now);
       send_queued(c);
     }
     if (now - last_reply > (uint64_t)(timeout * 1e9))
@@ -389,16 +399,17 @@ int main(int count, char **arguments) {
       ended++;
     }
   }
-  if (messages == 0) fail("no message in the measured period");
   printf("{\"connections\":%d,\"inFlight\":%d,\"sizeBytes\":%zu,\"framing\":\"%s\",\"seconds\":%.4f,"
          "\"messages\":%llu,\"messagesPerSecond\":%.0f,\"p50Us\":%.1f,\"p99Us\":%.1f,\"p999Us\":%.1f,"
          "\"maxUs\":%.1f,\"serverCpuNsPerMessage\":%.1f,\"serverCpuShare\":%.3f,"
-         "\"loadCpuNsPerMessage\":%.1f,\"loadCpuShare\":%.3f,\"endedByServer\":%d,\"allMessages\":%llu}\n",
+         "\"loadCpuNsPerMessage\":%.1f,\"loadCpuShare\":%.3f,"
+         "\"loadIdleShare\":%.3f,\"serverResidentBytes\":%llu,\"activeConnections\":%d,\"endedByServer\":%d,\"allMessages\":%llu}\n",
          connection_count, in_flight, frame_bytes, framing, (double)measured_ns / 1e9,
          (unsigned long long)messages, (double)messages * 1e9 / (double)measured_ns, percentile_us(0.5),
          percentile_us(0.99), percentile_us(0.999), (double)latency_max / 1e3,
          (double)server_ns / (double)messages, (double)server_ns / (double)measured_ns,
-         (double)own_ns / (double)messages, (double)own_ns / (double)measured_ns, ended,
+         (double)own_ns / (double)messages, (double)own_ns / (double)measured_ns,
+         (double)idle_ns / (double)measured_ns, (unsigned long long)resident, active_count, ended,
          (unsigned long long)total_messages);
   return 0;
 }

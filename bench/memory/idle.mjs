@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Resident memory of a server that holds many idle connections: this package over `net`
  * against plain node:net.
@@ -13,7 +14,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startServer } from '../echo/processes.mjs';
+import { startServer, withFiles } from '../echo/processes.mjs';
 import { describeMachine, printMachine, printTable, progress, range } from '../echo/report.mjs';
 import { ratioByRound, spread, verdict } from '../echo/statistics.mjs';
 
@@ -45,28 +46,29 @@ const { values: options } = parseArgs({
 function fileLimits() {
   try {
     const text = readFileSync('/proc/self/limits', 'utf8');
-    const [, soft, hard] = /^Max open files\s+(\w+)\s+(\w+)/m.exec(text);
-    const number = (word) => (word === 'unlimited' ? Number.POSITIVE_INFINITY : Number(word));
+    const [, soft, hard] = /^Max open files\s+(\w+)\s+(\w+)/m.exec(text) ?? [];
+    const number = (/** @type {string | undefined} */ word) =>
+      word === 'unlimited' ? Number.POSITIVE_INFINITY : Number(word);
     return { soft: number(soft), hard: number(hard) };
   } catch {
     return undefined;
   }
 }
 
-/** Wraps a command so that it runs with as many files as the system lets it have. */
-function withFiles(command) {
-  return ['sh', '-c', 'ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$@"', 'sh', ...command];
-}
-
+/** @param {number} pid */
 function residentKiB(pid) {
   try {
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+    const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1]);
   } catch {
     throw new Error('the server ended while it was measured');
   }
 }
 
-/** CPU time of a process so far, all its threads, in ms. */
+/**
+ * CPU time of a process so far, all its threads, in ms.
+ * @param {number} pid
+ */
 function cpuMs(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // Behind the name, which may contain anything: state is field 3, utime 14, stime 15.
@@ -74,10 +76,14 @@ function cpuMs(pid) {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_A_SECOND;
 }
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const program = (name) => fileURLToPath(new URL(`./${name}`, import.meta.url));
+const sleep = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
+const program = (/** @type {string} */ name) =>
+  fileURLToPath(new URL(`./${name}`, import.meta.url));
 
-/** Memory once the server has collected its garbage and given pages back: when it no longer falls. */
+/**
+ * Memory once the server has collected its garbage and given pages back: when it no longer falls.
+ * @param {number} pid
+ */
 async function settledKiB(pid) {
   let last = Number.POSITIVE_INFINITY;
   for (let i = 0; i < COLLECTIONS_MOST; i++) {
@@ -90,9 +96,14 @@ async function settledKiB(pid) {
   return last;
 }
 
-/** Starts the process that holds the connections; resolves when all are open. */
+/**
+ * Starts the process that holds the connections; resolves when all are open.
+ * @param {number} port
+ * @param {number} count
+ * @returns {Promise<{stop(): Promise<void>}>}
+ */
 function holdConnections(port, count) {
-  const [command, ...args] = withFiles([
+  const [command = '', ...args] = withFiles([
     process.execPath,
     program('hold.mjs'),
     String(port),
@@ -105,7 +116,7 @@ function holdConnections(port, count) {
     await ended;
   };
   return new Promise((resolve, reject) => {
-    const fail = (message) => stop().then(() => reject(new Error(message)));
+    const fail = (/** @type {string} */ message) => stop().then(() => reject(new Error(message)));
     const timer = setTimeout(() => fail('the connections did not open in time'), CONNECT_LIMIT_MS);
     ended.then((code) => {
       clearTimeout(timer);
@@ -119,6 +130,10 @@ function holdConnections(port, count) {
   });
 }
 
+/**
+ * @param {{file: string, env?: Record<string, string>}} server
+ * @param {number} connections
+ */
 async function measure(server, connections) {
   const command = withFiles([process.execPath, '--expose-gc', program(server.file)]);
   const running = await startServer(command, { env: server.env });
@@ -140,7 +155,8 @@ async function measure(server, connections) {
     }
   } catch (error) {
     const said = running.errors().trim();
-    throw new Error(said ? `${error.message}\n${said}` : error.message);
+    const { message } = /** @type {Error} */ (error);
+    throw new Error(said ? `${message}\n${said}` : message);
   } finally {
     await running.stop();
   }
@@ -173,17 +189,20 @@ async function main() {
   const machine = describeMachine();
   printMachine(machine);
   console.log(`${connections} idle connections, ${rounds} rounds, MiB resident\n`);
-  const runs = Object.fromEntries(servers.map(({ name }) => [name, []]));
+  /** @typedef {Awaited<ReturnType<typeof measure>>} Run */
+  /** @type {Map<string, Run[]>} */
+  const runs = new Map(servers.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const server of round % 2 === 0 ? servers : [...servers].reverse()) {
       progress(`round ${round + 1}/${rounds}  ${server.name}`);
-      runs[server.name].push(await measure(server, connections));
+      runs.get(server.name)?.push(await measure(server, connections));
     }
   }
   progress('');
-  const mebibytes = (kibibytes) => (kibibytes / 1024).toFixed(1);
+  const mebibytes = (/** @type {number} */ kibibytes) => (kibibytes / 1024).toFixed(1);
   const rows = [['server', 'before', 'with the connections', 'bytes a connection', 'CPU idle, %']];
-  const of = (name, key) => runs[name].map((run) => run[key]);
+  /** @type {(name: string, key: keyof Run) => number[]} */
+  const of = (name, key) => (runs.get(name) ?? []).map((run) => run[key]);
   for (const { name } of servers) {
     rows.push([
       name,
@@ -196,13 +215,15 @@ async function main() {
   printTable(rows);
   const total = ratioByRound(of(ours, 'after'), of('node:net', 'after'));
   const growth = ratioByRound(of(ours, 'perConnection'), of('node:net', 'perConnection'));
-  const two = (value) => value.toFixed(2);
+  if (total === undefined || growth === undefined) throw new Error('no round');
+  const two = (/** @type {number} */ value) => value.toFixed(2);
   const reached = verdict(total, PROMISED_AT_MOST, 'most');
   console.log(
     `\ntotal: ${range(total, two)} times node:net (promised: ≤ ${PROMISED_AT_MOST}): ${reached}`,
   );
   console.log(`growth: ${range(growth, two)} times node:net`);
   if (options.backend === 'uring' && connections === WANTED_URING.connections) {
+    /** @type {(key: keyof Run, most: number) => string} */
     const wanted = (key, most) => verdict(spread(of(ours, key)), most, 'most');
     const { mebibytes: most, cpuPercent } = WANTED_URING;
     const memory = wanted('growth', most * 1024);
@@ -210,7 +231,15 @@ async function main() {
     console.log(`CPU idle (wanted: ≤ ${cpuPercent} %): ${wanted('cpuPercent', cpuPercent)}`);
   }
   if (options.json !== undefined) {
-    const all = { machine, connections, rounds, runs, total, growth, reached };
+    const all = {
+      machine,
+      connections,
+      rounds,
+      runs: Object.fromEntries(runs),
+      total,
+      growth,
+      reached,
+    };
     writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);
   }
 }
@@ -218,6 +247,6 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  console.error(`bench/memory: ${error.message}`);
+  console.error(`bench/memory: ${/** @type {Error} */ (error).message}`);
   process.exitCode = 2;
 }

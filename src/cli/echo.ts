@@ -1,16 +1,24 @@
 /** `overlapped echo`: the large-packet echo server (R10), with the settings of R9. */
 import { checkFraming } from '../framing.ts';
-import { type Framing, type Handlers, listen, parseFraming, type Server } from '../index.ts';
+import { type Framing, listen, parseFraming, type SocketAddress } from '../index.ts';
 import { command } from './command.ts';
+import {
+  type EchoPlan,
+  type EchoSums,
+  EchoTally,
+  echoHandlers,
+  sumTallies,
+} from './echo-handlers.ts';
 import { awaitEnding, describeCarrier, type Ending } from './ending.ts';
 import { BACKENDS, framingOption } from './harness.ts';
+import type { Values } from './options.ts';
 import { choice, flag, integer, type Option, onOff, text } from './options.ts';
-import { EXIT_OK, notSupported } from './outcome.ts';
+import { EXIT_OK, notSupported, usageError } from './outcome.ts';
 import { count, paint, size, table } from './terminal.ts';
 
 const lockOption: Option<string> = {
   placeholder: 'socket|stripes:N|all',
-  help: 'sockets that share a lock (threads)',
+  help: 'sockets that share a lock (scheduling shared)',
   fallback: 'socket',
   allowed: 'socket, stripes:N with N from 1, all',
   parse: (value) => (/^(?:socket|all|stripes:[1-9]\d{0,5})$/.test(value) ? value : undefined),
@@ -32,7 +40,12 @@ const options = {
   'max-message': integer('bytes of the largest frame on the wire', 65_536, 1, 2 ** 30),
   workers: integer('I/O worker threads', 0, 0, 256),
   scheduling: choice(['pinned', 'shared'], 'how connections and workers go together', 'pinned'),
-  pool: integer('threads of the pool that handles messages', 0, 0, 256),
+  pool: integer(
+    'threads of the pool that handles messages; of each worker, if there are any',
+    0,
+    0,
+    256,
+  ),
   fragments: integer('writes that an echo is sent in', 1, 1, 65_536),
   'read-order': onOff('put receives in order by their numbers', true),
   'write-order': onOff('put sends in order by their numbers', true),
@@ -44,19 +57,26 @@ const options = {
 } as const;
 
 /** What the server saw, as `--json` prints it. */
-interface Statistics {
+interface Statistics extends EchoSums {
   /** What ended the server. */
   readonly ended: string;
   /** What carried its event, if it has one. */
   readonly event: Ending['carrier'];
-  readonly connections: number;
-  readonly messages: number;
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-  /** How connections failed, by the code of the error. */
-  readonly errors: Readonly<Record<string, number>>;
   readonly backend: { readonly name: string; readonly reason: string };
+  /** With workers: what each of them did, and how many died. */
+  readonly workers?: readonly EchoSums[];
+  readonly deaths?: number;
 }
+
+/** A server of this command, with workers or without. */
+interface RunningEcho {
+  readonly address: SocketAddress;
+  readonly backend: { readonly name: string; readonly reason: string };
+  /** Ends it, with what it has to tell. */
+  close(): Promise<Pick<Statistics, keyof EchoSums | 'workers' | 'deaths'>>;
+}
+
+type EchoValues = Values<typeof options>;
 
 export const echo = command({
   name: 'echo',
@@ -64,70 +84,121 @@ export const echo = command({
   notes: 'Ends in order, with its statistics, on SIGINT, SIGTERM and its event.',
   options,
   async run(values) {
-    refuse(values.workers > 0, '--workers above 0', 'I/O workers');
-    refuse(values.scheduling === 'shared', '--scheduling shared', 'I/O workers');
-    refuse(values.pool > 0, '--pool above 0', 'the thread pool');
-    refuse(!values['pool-order'], '--pool-order off', 'the thread pool');
-    refuse(values.lock !== 'socket', `--lock ${values.lock}`, 'several threads on one socket');
-
-    const errors: Record<string, number> = {};
-    const sums = { connections: 0, messages: 0, bytesReceived: 0, bytesSent: 0 };
-    const framing = limited(parseFraming(values.framing), values['max-message']);
+    checkTogether(values);
     const ending = await awaitEnding({
       event: values.event,
       withParent: values['with-parent'],
     });
-    let server: Server;
+    let server: RunningEcho;
     try {
-      server = await listen({
-        ...(values.path === '' ? { host: values.host, port: values.port } : { path: values.path }),
-        backend: values.backend,
-        framing: values.fragments > 1 ? wholeFrames(framing) : framing,
-        receiveDepth: values.reads,
-        receiveBufferBytes: values['buffer-size'],
-        receiveBuffers: receiveBuffers(values['buffer-size']),
-        readOrder: values['read-order'],
-        writeOrder: values['write-order'],
-        eagerRead: values['eager-read'],
-        ...(values.fragments > 1 ? echoInParts(values.fragments) : echoWhole),
-        error(_connection, error) {
-          errors[error.code] = (errors[error.code] ?? 0) + 1;
-        },
-        close(connection) {
-          const { messagesReceived, bytesReceived, bytesSent } = connection.statistics();
-          sums.connections++;
-          sums.messages += messagesReceived;
-          sums.bytesReceived += bytesReceived;
-          sums.bytesSent += bytesSent;
-        },
-      });
+      server = await (values.workers > 0 ? echoInWorkers(values) : echoHere(values));
     } catch (error) {
       await ending.close();
       throw error;
     }
-    console.log(`listening on ${values.path || placeOf(server)}`);
+    console.log(`listening on ${values.path || placeOf(server.address)}`);
     const { carrier } = ending;
     if (carrier?.fallback !== undefined) {
       console.log(`event ${values.event} by a ${describeCarrier(carrier)}`);
     }
     const ended = await ending.cause;
-    await server.close();
+    const seen = await server.close();
     await ending.close();
     const { name, reason } = server.backend;
-    const statistics: Statistics = {
-      ended,
-      event: carrier,
-      ...sums,
-      errors,
-      backend: { name, reason },
-    };
+    const statistics: Statistics = { ended, event: carrier, ...seen, backend: { name, reason } };
     console.log(values.json ? JSON.stringify(statistics) : describe(statistics));
     return EXIT_OK;
   },
 });
 
-function refuse(wanted: boolean, what: string, needs: string): void {
-  if (wanted) throw notSupported(`${what} needs ${needs}, which this version does not have`);
+function checkTogether(values: EchoValues): void {
+  const { workers, scheduling, pool, lock } = values;
+  if (scheduling === 'shared' && workers === 0) {
+    throw usageError('--scheduling shared needs --workers above 0');
+  }
+  if (lock !== 'socket' && scheduling !== 'shared') {
+    throw usageError(
+      `--lock ${lock} needs --scheduling shared: else no two threads meet on a socket`,
+    );
+  }
+  if (!values['pool-order'] && pool === 0)
+    throw usageError('--pool-order off needs --pool above 0');
+  if (pool > 0 && scheduling === 'shared') {
+    throw notSupported(
+      '--pool with --scheduling shared: a pool has one dispatcher, and messages of a connection would come to it from several',
+    );
+  }
+}
+
+/** What `listen` takes, with workers or without. */
+function listenOptions(values: EchoValues) {
+  const framing = limited(parseFraming(values.framing), values['max-message']);
+  return {
+    ...(values.path === '' ? { host: values.host, port: values.port } : { path: values.path }),
+    backend: values.backend,
+    framing: values.fragments > 1 || values.pool > 0 ? wholeFrames(framing) : framing,
+    receiveDepth: values.reads,
+    receiveBufferBytes: values['buffer-size'],
+    receiveBuffers: receiveBuffers(values['buffer-size']),
+    readOrder: values['read-order'],
+    writeOrder: values['write-order'],
+    eagerRead: values['eager-read'],
+    // A peer's end must not end what the pool still has.
+    allowHalfOpen: values.pool > 0,
+  };
+}
+
+function planOf(values: EchoValues): EchoPlan {
+  const { fragments, pool } = values;
+  return { fragments, poolThreads: pool, poolOrder: values['pool-order'] };
+}
+
+async function echoHere(values: EchoValues): Promise<RunningEcho> {
+  const tally = new EchoTally();
+  const { handlers, close } = await echoHandlers(planOf(values), tally);
+  const server = await listen({ ...listenOptions(values), ...handlers }).catch(async (error) => {
+    await close();
+    throw error;
+  });
+  return {
+    address: server.address,
+    backend: server.backend,
+    async close() {
+      await server.close();
+      await close();
+      return tally.sums();
+    },
+  };
+}
+
+async function echoInWorkers(values: EchoValues): Promise<RunningEcho> {
+  const { workers, scheduling, lock } = values;
+  const tallies = Array.from({ length: workers }, () => new EchoTally());
+  const server = await listen({
+    ...listenOptions(values),
+    workers,
+    scheduling,
+    ...(scheduling === 'shared' ? { lock: lockOf(lock) } : {}),
+    handlers: new URL('./echo-workers.worker.js', import.meta.url),
+    workerData: { plan: planOf(values), words: tallies.map(({ words }) => words) },
+    restart: true,
+    onWorkerError: (error, worker) => console.error(`worker ${worker}: ${error.message}`),
+  });
+  return {
+    address: server.address,
+    backend: server.backend,
+    async close() {
+      const { deaths } = await server.statistics();
+      await server.close();
+      const each = tallies.map((tally) => tally.sums());
+      return { ...sumTallies(each), workers: each, deaths };
+    },
+  };
+}
+
+function lockOf(text: string): 'socket' | 'all' | { readonly stripes: number } {
+  if (text === 'socket' || text === 'all') return text;
+  return { stripes: Number(text.slice('stripes:'.length)) };
 }
 
 /** Small buffers are lent by the dozen: there are as many bytes of them as of large ones, within reason. */
@@ -157,32 +228,17 @@ function wholeFrames(framing: Framing): Framing {
   }
 }
 
-// A peer that does not read its echoes is not read from: the port holds it by itself.
-
-const echoWhole: Handlers = {
-  messages(batch) {
-    for (let i = 0; i < batch.length; i++) batch.echo(i);
-  },
-};
-
-function echoInParts(parts: number): Handlers {
-  return {
-    message(connection, frame) {
-      const partBytes = Math.max(1, Math.ceil(frame.length / parts));
-      for (let at = 0; at < frame.length; at += partBytes) {
-        connection.sendRaw(frame.subarray(at, at + partBytes));
-      }
-    },
-  };
-}
-
-function placeOf({ address: { address, port, family } }: Server): string {
+function placeOf({ address, port, family }: SocketAddress): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function describe(statistics: Statistics): string {
   const errors = Object.entries(statistics.errors).map(([code, times]) => `${code} × ${times}`);
-  const { backend } = statistics;
+  const { backend, workers = [], deaths = 0 } = statistics;
+  const each = workers.map(({ connections, messages }, worker): [string, string] => [
+    `worker ${worker}`,
+    `${count(messages)} messages, ${count(connections)} connections closed`,
+  ]);
   return table([
     ['ended by', statistics.ended],
     ['connections', count(statistics.connections)],
@@ -190,6 +246,8 @@ function describe(statistics: Statistics): string {
     ['received', size(statistics.bytesReceived)],
     ['sent', size(statistics.bytesSent)],
     ['errors', errors.length === 0 ? 'none' : paint(errors.join(', '), 'red')],
+    ...each,
+    ...(deaths > 0 ? ([['workers that died', paint(count(deaths), 'red')]] as const) : []),
     ['backend', `${backend.name}: ${backend.reason}`],
   ]);
 }

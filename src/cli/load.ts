@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import {
   type BackendName,
+  type BackendSelection,
   type Connection,
   type ConnectOptions,
   connect,
@@ -29,7 +30,7 @@ export interface LoadOptions {
   readonly messages: number;
   /** Messages without reply that a connection may have. */
   readonly inFlight: number;
-  readonly backend: 'auto' | BackendName;
+  readonly backend: 'auto' | BackendName | BackendSelection;
   /** A connection without any reply for so long is over; what is outstanding counts as lost. */
   readonly timeoutMs: number;
 }

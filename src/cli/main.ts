@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** `overlapped <command>`: finds the command and turns its outcome into an exit code. */
 import process from 'node:process';
+import { bench } from './bench.ts';
 import { echo } from './echo.ts';
 import { harness } from './harness.ts';
 import { info } from './info.ts';
-import { later } from './later.ts';
 import {
   CommandError,
   EXIT_FAILED,
@@ -15,22 +15,11 @@ import {
 } from './outcome.ts';
 import { shutdown } from './shutdown.ts';
 import { start } from './start.ts';
+import { stress } from './stress.ts';
 import { paint, table } from './terminal.ts';
 import { version } from './version.ts';
 
-const COMMANDS = [
-  start,
-  info,
-  echo,
-  harness,
-  shutdown,
-  later('stress', 'Experiments with several threads on one socket.', 'it needs I/O workers'),
-  later(
-    'bench',
-    'Benchmarks of the core and of the backends.',
-    'no benchmark is part of the package',
-  ),
-];
+const COMMANDS = [start, info, echo, harness, shutdown, stress, bench];
 
 function help(): string {
   return [

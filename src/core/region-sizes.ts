@@ -1,5 +1,6 @@
 /** How large a port's records are to be, and how much memory they take. */
 import * as layout from '#generated/layout';
+import { CACHE_LINE_BYTES } from './memory.ts';
 
 export interface RegionSizes {
   readonly maxConnections: number;
@@ -48,6 +49,14 @@ export const RINGS: RingSizes = {
 const SPARE_OPERATIONS = 1024;
 export const WINDOW_LOG2_MAX = 6;
 export const BATCH = 64;
+
+/**
+ * Bytes from one receive buffer to the next: an odd number of cache lines. At a power of two
+ * the fronts of all buffers, where short messages lie, would share a few sets of the cache.
+ */
+export function receiveBufferStride({ receiveBufferBytes }: RegionSizes): number {
+  return (Math.ceil(receiveBufferBytes / CACHE_LINE_BYTES) | 1) * CACHE_LINE_BYTES;
+}
 
 /** Operation records of a port. */
 export function operationCount({ maxConnections, maxOperations }: RegionSizes): number {
@@ -107,7 +116,7 @@ export function regionBytes(sizes: RegionSizes): number {
   return (
     sizes.maxConnections * (RECORD_BYTES_MAX + (sizes.stateBytes ?? 0) + 16) +
     operations * (layout.OPERATION_BYTES + 8) +
-    sizes.receiveBuffers * (sizes.receiveBufferBytes + layout.BUFFER_LINK_BYTES + 8) +
+    sizes.receiveBuffers * (receiveBufferStride(sizes) + layout.BUFFER_LINK_BYTES + 8) +
     queueBytes(completionCount(sizes)) +
     sizes.arenaBytes * (1 + 2 ** -layout.ARENA_MIN_LOG2) +
     workerBytes(sizes) +

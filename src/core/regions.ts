@@ -11,6 +11,7 @@ import {
   pokedCount,
   type RegionSizes,
   RINGS,
+  receiveBufferStride,
   type SharingSizes,
   WINDOW_LOG2_MAX,
 } from './region-sizes.ts';
@@ -21,6 +22,7 @@ export {
   REPLY_CAPACITY,
   type RegionSizes,
   type RingSizes,
+  receiveBufferStride,
   regionBytes,
   SCRATCH_BYTES,
   type SharingSizes,
@@ -189,7 +191,7 @@ export function placeRegions(core: Core, sizes: RegionSizes, limits: Limits): Re
   const stateOffset = exports.connectionBytes(readWindowLog2, writeWindowLog2);
   const recordBytes = stateOffset + Math.ceil(stateBytes / 8) * 8;
   const connections = pool(recordBytes, sizes.maxConnections);
-  const buffers = pool(sizes.receiveBufferBytes, sizes.receiveBuffers);
+  const buffers = pool(receiveBufferStride(sizes), sizes.receiveBuffers);
   const bufferLinks = core.reserve(sizes.receiveBuffers * layout.BUFFER_LINK_BYTES);
 
   const arena = core.reserve(layout.ARENA_BYTES);

@@ -1,14 +1,16 @@
 /**
- * The load generator of the echo benchmark is only worth its figures if it sees every wrong
- * byte: here it runs against servers that do wrong in one way each.
+ * The load generators of the echo benchmark, in C and in JavaScript, are only worth their
+ * figures if they see every wrong byte: here they run against servers that do wrong in one way
+ * each.
  */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import process from 'node:process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CompileError, compile } from '../../bench/echo/compile.mjs';
+import { CompileError, compile, loadSource } from '../../bench/echo/compile.mjs';
 
 type Answer = (chunk: Buffer, socket: Socket, index: number) => void;
 
@@ -18,9 +20,9 @@ interface Outcome {
   readonly errors: string;
 }
 
-function findLoad(): string | undefined {
+function findLoad(): string[] | undefined {
   try {
-    return compile(pathToFileURL(resolve('bench/echo/load.c')));
+    return [compile(loadSource)];
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     console.log(`not tested here: ${error.message}`);
@@ -28,11 +30,23 @@ function findLoad(): string | undefined {
   }
 }
 
-const load = findLoad();
-const testLoad = load === undefined ? test.skip : test;
+const GENERATORS = {
+  c: findLoad(),
+  javascript: [process.execPath, resolve('bench/echo/load.mjs')],
+} as const;
+type Generator = keyof typeof GENERATORS;
 
-function runLoad(args: readonly string[]): Promise<Outcome> {
-  const child = spawn(load as string, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+/** The same for each generator that there is here. */
+function testLoad(name: string, run: (generator: Generator) => Promise<void>): void {
+  for (const generator of Object.keys(GENERATORS) as Generator[]) {
+    const known = GENERATORS[generator] === undefined ? test.skip : test;
+    known(`${name} (${generator})`, () => run(generator));
+  }
+}
+
+function runLoad(generator: Generator, args: readonly string[]): Promise<Outcome> {
+  const [program, ...first] = GENERATORS[generator] as [string, ...string[]];
+  const child = spawn(program, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let errors = '';
   child.stdout.on('data', (text) => {
@@ -49,6 +63,7 @@ function runLoad(args: readonly string[]): Promise<Outcome> {
 
 /** Runs the generator against a server that answers by `answer`, and closes all. */
 async function against(
+  generator: Generator,
   answer: Answer,
   { connections = 2, inFlight = 4, size = 64, options = [] as string[] } = {},
 ): Promise<Outcome> {
@@ -64,7 +79,7 @@ async function against(
   const times = ['0.15', '--warmup', '0.02', '--timeout', '0.4'];
   const counts = [connections, inFlight, size].map(String);
   try {
-    return await runLoad(['127.0.0.1', String(port), ...counts, ...times, ...options]);
+    return await runLoad(generator, ['127.0.0.1', String(port), ...counts, ...times, ...options]);
   } finally {
     for (const socket of sockets) socket.destroy();
     await new Promise((closed) => server.close(closed));
@@ -83,13 +98,17 @@ function changedOnce(after: number, change: (chunk: Buffer) => Buffer): Answer {
   };
 }
 
+/** Bytes of two frames. */
+const TWO_FRAMES_BYTES = 140_000;
+const frameDigests = new Set<string>();
+
 function assertCaught(outcome: Outcome, message: RegExp): void {
   assert.is(outcome.exit, 1, JSON.stringify(outcome));
-  assert.match(String(outcome.result.error), message);
+  assert.match(String(outcome.result.error), message, JSON.stringify(outcome));
 }
 
-testLoad('an honest echo passes, and its figures are there', async () => {
-  const { exit, result } = await against((chunk, socket) => socket.write(chunk));
+testLoad('an honest echo passes, and its figures are there', async (generator) => {
+  const { exit, result } = await against(generator, (chunk, socket) => socket.write(chunk));
   assert.is(exit, 0, String(result.error));
   assert.ok(Number(result.messages) > 0);
   assert.ok(Number(result.allMessages) > Number(result.messages));
@@ -99,8 +118,9 @@ testLoad('an honest echo passes, and its figures are there', async () => {
   assert.is(result.endedByServer, 2);
 });
 
-testLoad('an echo cut into single bytes passes', async () => {
+testLoad('an echo cut into single bytes passes', async (generator) => {
   const { exit, result } = await against(
+    generator,
     (chunk, socket) => {
       for (const byte of chunk) socket.write(Buffer.of(byte));
     },
@@ -109,7 +129,7 @@ testLoad('an echo cut into single bytes passes', async () => {
   assert.is(exit, 0, String(result.error));
 });
 
-testLoad('each bit of one changed byte is caught, in header and payload', async () => {
+testLoad('each bit of one changed byte is caught, in header and payload', async (generator) => {
   for (const [position, bit] of [
     [0, 1],
     [1, 128],
@@ -119,6 +139,7 @@ testLoad('each bit of one changed byte is caught, in header and payload', async 
     [63, 128],
   ] as const) {
     const outcome = await against(
+      generator,
       changedOnce(200, (chunk) => {
         const copy = Buffer.from(chunk);
         copy[position] ^= bit;
@@ -131,41 +152,47 @@ testLoad('each bit of one changed byte is caught, in header and payload', async 
   }
 });
 
-testLoad('a dropped byte is caught', async () => {
-  assertCaught(await against(changedOnce(500, (chunk) => chunk.subarray(1))), /byte \d+ is/);
+testLoad('a dropped byte is caught', async (generator) => {
+  assertCaught(
+    await against(
+      generator,
+      changedOnce(500, (chunk) => chunk.subarray(1)),
+    ),
+    /byte \d+ is/,
+  );
 });
 
-testLoad('a dropped last byte is caught', async () => {
+testLoad('a dropped last byte is caught', async (generator) => {
   const dropped = changedOnce(500, (chunk) => chunk.subarray(0, -1));
-  assertCaught(await against(dropped, { inFlight: 1 }), /^no reply for 0.4 s/);
+  assertCaught(await against(generator, dropped, { inFlight: 1 }), /^no reply for 0.4 s/);
 });
 
-testLoad('a repeated frame is caught', async () => {
+testLoad('a repeated frame is caught', async (generator) => {
   const repeated = changedOnce(500, (chunk) => Buffer.concat([chunk, chunk.subarray(0, 64)]));
-  assertCaught(await against(repeated, { inFlight: 1 }), /nobody asked for|byte \d+ is/);
+  assertCaught(await against(generator, repeated, { inFlight: 1 }), /nobody asked for|byte \d+ is/);
 });
 
-testLoad('two frames in the wrong order are caught', async () => {
+testLoad('two frames in the wrong order are caught', async (generator) => {
   const swapped = changedOnce(500, (chunk) =>
     chunk.length < 128
       ? Buffer.from(chunk).reverse()
       : Buffer.concat([chunk.subarray(64, 128), chunk.subarray(0, 64), chunk.subarray(128)]),
   );
-  assertCaught(await against(swapped), /byte \d+ is/);
+  assertCaught(await against(generator, swapped), /byte \d+ is/);
 });
 
-testLoad("another connection's reply is caught", async () => {
+testLoad("another connection's reply is caught", async (generator) => {
   const sockets: Socket[] = [];
-  const outcome = await against((chunk, socket, index) => {
+  const outcome = await against(generator, (chunk, socket, index) => {
     sockets[index] = socket;
     (sockets[1 - index] ?? socket).write(chunk);
   });
   assertCaught(outcome, /byte \d+ is|nobody asked for/);
 });
 
-testLoad('a byte after the last reply is caught', async () => {
+testLoad('a byte after the last reply is caught', async (generator) => {
   const greeted = new Set<Socket>();
-  const outcome = await against((chunk, socket) => {
+  const outcome = await against(generator, (chunk, socket) => {
     if (!greeted.has(socket)) socket.prependListener('end', () => socket.write('!'));
     greeted.add(socket);
     socket.write(chunk);
@@ -173,35 +200,42 @@ testLoad('a byte after the last reply is caught', async () => {
   assertCaught(outcome, /1 bytes that nobody asked for/);
 });
 
-testLoad('a server that answers nothing ends with an error by its time limit', async () => {
-  assertCaught(await against(() => {}), /^no reply for 0.4 s, 8 messages outstanding/);
-});
+testLoad(
+  'a server that answers nothing ends with an error by its time limit',
+  async (generator) => {
+    assertCaught(await against(generator, () => {}), /^no reply for 0.4 s, 8 messages outstanding/);
+  },
+);
 
-testLoad('one connection left without an answer is caught although others go on', async () => {
-  let frames = 0;
-  const outcome = await against(
-    (chunk, socket, index) => {
-      if (index === 1 && ++frames > 10) return;
-      socket.write(chunk);
-    },
-    { inFlight: 1 },
-  );
-  assertCaught(outcome, /^no reply for 0.4 s, 1 messages outstanding/);
-});
+testLoad(
+  'one connection left without an answer is caught although others go on',
+  async (generator) => {
+    let frames = 0;
+    const outcome = await against(
+      generator,
+      (chunk, socket, index) => {
+        if (index === 1 && ++frames > 10) return;
+        socket.write(chunk);
+      },
+      { inFlight: 1 },
+    );
+    assertCaught(outcome, /^no reply for 0.4 s, 1 messages outstanding/);
+  },
+);
 
-testLoad('a server that closes or resets a connection is caught', async () => {
-  const closed = await against((chunk, socket) => socket.end(chunk));
+testLoad('a server that closes or resets a connection is caught', async (generator) => {
+  const closed = await against(generator, (chunk, socket) => socket.end(chunk));
   assertCaught(closed, /the server closed it|reset|Broken pipe/);
-  const reset = await against((_chunk, socket) => socket.resetAndDestroy());
+  const reset = await against(generator, (_chunk, socket) => socket.resetAndDestroy());
   assertCaught(reset, /reset/);
 });
 
-testLoad('no server at all is an error', async () => {
+testLoad('no server at all is an error', async (generator) => {
   const args = ['127.0.0.1', '1', '1', '1', '64', '0.1'];
-  assertCaught(await runLoad(args), /^connect: /);
+  assertCaught(await runLoad(generator, args), /^connect: /);
 });
 
-testLoad('headers are as the framing says', async () => {
+testLoad('headers are as the framing says', async (generator) => {
   const headers: Record<string, number[]> = {
     'u16le-inclusive': [40, 0],
     u8: [39],
@@ -215,6 +249,7 @@ testLoad('headers are as the framing says', async () => {
   for (const [framing, header] of Object.entries(headers)) {
     let first: number[] | undefined;
     const { exit, result } = await against(
+      generator,
       (chunk, socket) => {
         first ??= [...chunk.subarray(0, header.length)];
         socket.write(chunk);
@@ -227,7 +262,7 @@ testLoad('headers are as the framing says', async () => {
   }
 });
 
-testLoad('wrong arguments end with 2 and a word', async () => {
+testLoad('wrong arguments end with 2 and a word', async (generator) => {
   const good = ['127.0.0.1', '1', '1', '1', '64', '0.1'];
   for (const args of [
     [],
@@ -238,13 +273,77 @@ testLoad('wrong arguments end with 2 and a word', async () => {
     [...good, '--framing', 'u16le-exclusive'],
     [...good, '--warmup'],
     [...good, '--nothing', '1'],
-    [...good, ...new Array(9).fill(['--pid', '1']).flat()],
     ['127.0.0.1', '1', 'two', '1', '64', '0.1'],
   ]) {
-    const { exit, errors } = await runLoad(args);
+    const { exit, errors } = await runLoad(generator, args);
     assert.is(exit, 2, args.join(' '));
     assert.match(errors, /^load: /);
   }
+});
+
+testLoad(
+  'of many connections those that are active send, and the others stay open',
+  async (generator) => {
+    const chunks = new Map<number, number>();
+    const { exit, result } = await against(
+      generator,
+      (chunk, socket, index) => {
+        chunks.set(index, (chunks.get(index) ?? 0) + 1);
+        socket.write(chunk);
+      },
+      { connections: 150, inFlight: 1, options: ['--active', '3'] },
+    );
+    assert.is(exit, 0, String(result.error));
+    assert.is(result.activeConnections, 3);
+    assert.is(result.endedByServer, 150);
+    // The 128th shows by a message that the first are all served.
+    assert.equal(
+      [...chunks.keys()].sort((a, b) => a - b),
+      [49, 99, 127, 149],
+    );
+  },
+);
+
+testLoad(
+  'what a server does wrong while connections are opened is caught too',
+  async (generator) => {
+    const silent = await against(generator, () => {}, { connections: 130, inFlight: 1 });
+    assertCaught(silent, /^connection 127: no reply to its first message|^no reply for 0.4 s/);
+    const wrong = await against(generator, (chunk, socket) => socket.write(chunk.fill(7)), {
+      connections: 130,
+    });
+    assertCaught(wrong, /^connection 127: message 0: byte 0 is 7 instead of 64/);
+  },
+);
+
+testLoad("a server's CPU time and memory are taken", async (generator) => {
+  const options = ['--pid', String(process.pid)];
+  const { exit, result } = await against(generator, (chunk, socket) => socket.write(chunk), {
+    options,
+  });
+  assert.is(exit, 0, String(result.error));
+  if (process.platform !== 'linux') return;
+  assert.ok(Number(result.serverCpuNsPerMessage) > 0);
+  assert.ok(Number(result.serverResidentBytes) > 2 ** 20);
+});
+
+testLoad('both generators make the same frames', async (generator) => {
+  const seen: Buffer[] = [];
+  const { exit } = await against(
+    generator,
+    (chunk, socket, index) => {
+      if (index === 0 && Buffer.concat(seen).length < TWO_FRAMES_BYTES)
+        seen.push(Buffer.from(chunk));
+      socket.write(chunk);
+    },
+    { size: 70_000, inFlight: 2, options: ['--framing', 'u32le-inclusive'] },
+  );
+  assert.is(exit, 0);
+  const digest = createHash('sha256')
+    .update(Buffer.concat(seen).subarray(0, TWO_FRAMES_BYTES))
+    .digest('hex');
+  frameDigests.add(digest);
+  assert.is(frameDigests.size, 1);
 });
 
 test.run();

@@ -45,6 +45,7 @@ loadLibc({
 } as unknown as Koffi);
 // Variadic: what it takes are system calls' parameters, which the man pages have.
 functions.delete('syscall');
+functions.delete('fcntl');
 
 /** Fields of the core's records, by the C field that each must be. */
 const OVERLAYS: readonly {
@@ -192,6 +193,8 @@ compared("the core's own numbers are the same", async () => {
   assert.ok(found.length > 10, `${found.length} constants`);
   const known = new Map([...numbers, ['IOSQE_BUFFER_SELECT', 32]]);
   for (const [, name = '', text] of found) {
+    // How many buffers are provided is not Linux's to say.
+    if (name.startsWith('BUFFERS_')) continue;
     if (name === 'SOCKADDR_ROOM') assert.is(Number(text), constants.sockaddr_storage.$size);
     else assert.is(Number(text), known.get(name), name);
   }

@@ -116,25 +116,6 @@ for (const [argv, expected] of MISTAKES) {
   });
 }
 
-const NOT_YET: readonly string[][] = [
-  ['stress'],
-  ['bench', 'micro'],
-  ['echo', '--workers', '2'],
-  ['echo', '--scheduling', 'shared'],
-  ['echo', '--pool', '5'],
-  ['echo', '--pool-order', 'off'],
-  ['echo', '--lock', 'stripes:4'],
-];
-
-for (const argv of NOT_YET) {
-  test(`exit 3: ${argv.join(' ')}`, async () => {
-    const { exit, stderr, json } = await runCli([...argv, '--json']);
-    assert.match(stderr, /^overlapped: NOT_SUPPORTED: [^\n]+\n$/);
-    assert.is((json!.error as { code: string }).code, 'NOT_SUPPORTED');
-    assert.is(exit, 3);
-  });
-}
-
 test('a backend that cannot run here: exit 3 and why', async () => {
   const { exit, stderr } = await runCli(['echo', '--backend', 'iocp']);
   assert.match(stderr, /^overlapped: NOT_SUPPORTED: the backend iocp cannot run here: /);

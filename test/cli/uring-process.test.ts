@@ -228,6 +228,75 @@ for (const host of HOST_NAMES) {
   });
 }
 
+// ---------------------------------------------------------------- wakes from other threads
+
+const WAKES = 2000;
+
+/** Waits in the kernel, without a limit but the test's own, until the other thread has woken it so often. */
+const WAITING = `
+import { Worker } from 'node:worker_threads';
+import { openPort } from '${PACKAGE}';
+import { uring } from '${new URL('uring.js', PACKAGE).href}';
+const port = await openPort({ backend: uring({ blocking: true }) });
+const { driver } = port;
+const turns = new Int32Array(new SharedArrayBuffer(4));
+const worker = new Worker(new URL('WAKING', import.meta.url), {
+  workerData: { turns, waker: driver.waker },
+});
+await new Promise((resolve) => worker.once('message', resolve));
+let missed = 0;
+for (let round = 1; round <= ${WAKES}; round++) {
+  Atomics.store(turns, 0, round);
+  Atomics.notify(turns, 0);
+  if (!driver.wait(10_000)) missed++;
+}
+const { waits } = driver.counters();
+const left = await port.close();
+worker.postMessage('closed');
+await new Promise((resolve) => worker.once('exit', resolve));
+console.log(JSON.stringify({ missed, waits, left }));
+`;
+
+/** Wakes it before, while and after it goes to wait. */
+const WAKING = `
+import { parentPort, workerData } from 'node:worker_threads';
+import { openWaker } from '${new URL('uring.js', PACKAGE).href}';
+const { turns, waker: number } = workerData;
+const waker = await openWaker(number);
+parentPort.postMessage('here');
+for (let round = 1; round <= ${WAKES}; round++) {
+  while (Atomics.load(turns, 0) < round) Atomics.wait(turns, 0, round - 1, 1000);
+  const until = performance.now() + (round % 50) / 500;
+  while (performance.now() < until);
+  waker.wake();
+}
+parentPort.once('message', () => {
+  // Nobody is there any more, and the number may be another file's.
+  waker.wake();
+  waker.close();
+  waker.wake();
+  parentPort.close();
+});
+`;
+
+for (const host of HOST_NAMES) {
+  test(`${host}: another thread ends a wait in the kernel`, async () => {
+    if (!available || (await findHost(host)) === undefined) return;
+    const waking = `waking-${programs++}.mjs`;
+    await writeFile(join(folder, waking), WAKING);
+    const program = await start(host, WAITING.replace('WAKING', waking));
+    const { exit, json, stdout, stderr } = await program.ended;
+    assert.is(exit, 0, `${stdout}${stderr}`);
+    const { missed, waits, left } = json as { missed: number; waits: number; left: object };
+    assert.is(missed, 0);
+    // Some found the wake there already; most were waiting.
+    assert.ok(waits > WAKES / 4 && waits <= WAKES, `${waits} waits`);
+    assert.equal(Object.values(left), [0, 0, 0, 0, 0]);
+  });
+}
+
+// ---------------------------------------------------------------- descriptors
+
 const LIMIT = 64;
 const CLIENTS = 80;
 

@@ -6,6 +6,9 @@ import { conformance } from './suite.ts';
 const WAYS: readonly (readonly [name: string, options: UringOptions])[] = [
   ['uring', {}],
   ['uring, a page each, single receives', { rings: 'page', multishot: false }],
+  ['uring, rings of the kernel', { rings: 'mapped' }],
+  ['uring, work not put off', { deferWork: false }],
+  ['uring, sends without a copy', { zeroCopyBytes: 1 }],
   ['uring, tiny rings', { entries: 2, completionEntries: 4, providedBuffers: 2, idlePasses: 0 }],
 ];
 

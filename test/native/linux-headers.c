@@ -2,6 +2,7 @@
  * What Linux's headers say, as data: see headers.c, whose macros these are.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/time_types.h>
 #include <netinet/in.h>
@@ -22,6 +23,7 @@ typedef struct sockaddr_in6 sockaddr_in6;
 typedef struct sockaddr_storage sockaddr_storage;
 typedef struct sockaddr_un sockaddr_un;
 typedef struct linger linger;
+typedef struct timeval timeval;
 typedef struct iovec iovec;
 typedef struct msghdr msghdr;
 typedef struct __kernel_timespec __kernel_timespec;

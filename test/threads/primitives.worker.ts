@@ -108,6 +108,12 @@ const roles = {
     return { taken, faults };
   },
 
+  /** Says that it begins, and pushes; false if that was refused. */
+  pushOnce(core: Core, task: { queue: number; token: number; ready: number }) {
+    Atomics.store(core.i32, task.ready >>> 2, 1);
+    return CompletionQueue.attach(core, task.queue).push({ token: task.token });
+  },
+
   /** Sends back on one queue what comes in on another: a wake that is lost stops it for good. */
   bounce(core: Core, task: { from: number; to: number; times: number; first: boolean }) {
     const from = CompletionQueue.attach(core, task.from);

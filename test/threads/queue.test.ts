@@ -1,6 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Completion as cell, CompletionQueue as layout, QUEUE_ENQUEUE } from '#generated/layout';
+import {
+  Completion as cell,
+  CompletionQueue as layout,
+  QUEUE_DEQUEUE,
+  QUEUE_ENQUEUE,
+} from '#generated/layout';
 import { CompletionQueue } from '../../src/core/index.ts';
 import { type Crew, SHARED_VARIANTS, withCrew } from './crew.ts';
 
@@ -15,6 +20,9 @@ async function sleepers(crew: Crew, queue: CompletionQueue, count: number): Prom
   // From the announcement to the sleep it is a few instructions.
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+const pause = (timeMs: number) =>
+  new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), timeMs));
 
 /** Does the first half of a push: takes position 0 of a fresh queue. */
 function claimFirst({ core }: Crew, queue: CompletionQueue): void {
@@ -119,6 +127,27 @@ for (const { name, debug } of SHARED_VARIANTS) {
       await sleepers(crew, queue, 2);
       publishFirst(crew, queue, 1);
       assert.equal((await Promise.all(results)).sort(), [1, 'CLOSED']);
+    });
+  });
+
+  test(`${name}: a push that meets a cell that is just being taken waits for it`, async () => {
+    await withCrew(1, debug, async (crew) => {
+      const queue = CompletionQueue.create(crew.core, { capacity: 4 });
+      for (let token = 0; token < 4; token++) queue.push({ token });
+      // A consumer is held up between claiming the first cell and freeing it.
+      Atomics.store(crew.core.i32, (queue.address + QUEUE_DEQUEUE) >>> 2, 1);
+      const ready = crew.core.reserve(64);
+      const pushed = crew.start('pushOnce', { queue: queue.address, token: 4, ready });
+      while (Atomics.load(crew.core.i32, ready >>> 2) === 0) await pause(1);
+      assert.is(await Promise.race([pushed, pause(50)]), undefined);
+      const cells = crew.core.u32[(queue.address + layout.cells) >>> 2] as number;
+      Atomics.store(crew.core.i32, (cells + cell.ticket) >>> 2, 4);
+      assert.is(await pushed, true);
+      assert.is(queue.push({ token: 5 }), false);
+      assert.equal(
+        [1, 2, 3, 4].map(() => queue.pop()?.token),
+        [1, 2, 3, 4],
+      );
     });
   });
 }

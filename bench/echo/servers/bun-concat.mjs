@@ -1,7 +1,7 @@
-// Peer: Bun.listen optimised by hand. Parses every frame (two bytes of length, little endian, the
-// header counts) across chunk borders and writes all whole frames of a chunk at once, without a
-// copy. What the kernel did not take is kept and written on `drain`.
-const HEADER_BYTES = 2;
+// Peer: Bun.listen optimised by hand. Parses every frame across chunk borders and writes all whole
+// frames of a chunk at once, without a copy. What the kernel did not take is kept and written on
+// `drain`.
+import { HEADER_BYTES, sizeAt } from './frame.mjs';
 
 const server = Bun.listen({
   hostname: '127.0.0.1',
@@ -17,7 +17,7 @@ const server = Bun.listen({
       state.rest = undefined;
       let at = 0;
       while (chunk.length - at >= HEADER_BYTES) {
-        const size = chunk[at] | (chunk[at + 1] << 8);
+        const size = sizeAt(chunk, at);
         if (size < HEADER_BYTES) {
           socket.terminate();
           return;

@@ -1,8 +1,7 @@
 // Peer: optimised by hand. Parses every frame, then writes all whole frames of a chunk at once,
 // without a copy: possible only because an echo's replies lie as they came.
 import { createServer } from 'node:net';
-
-const HEADER_BYTES = 2;
+import { HEADER_BYTES, sizeAt } from './frame.mjs';
 
 const server = createServer({ noDelay: true }, (socket) => {
   let rest;
@@ -11,7 +10,7 @@ const server = createServer({ noDelay: true }, (socket) => {
     rest = undefined;
     let at = 0;
     while (chunk.length - at >= HEADER_BYTES) {
-      const size = chunk[at] | (chunk[at + 1] << 8);
+      const size = sizeAt(chunk, at);
       if (size < HEADER_BYTES) {
         socket.destroy();
         return;

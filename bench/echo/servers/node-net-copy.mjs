@@ -1,8 +1,7 @@
 // Peer: optimised by hand as a server must be whose replies are not its requests: each reply is
 // put, header and payload, into one buffer a chunk, and that is written once.
 import { createServer } from 'node:net';
-
-const HEADER_BYTES = 2;
+import { HEADER_BYTES, sizeAt } from './frame.mjs';
 
 const server = createServer({ noDelay: true }, (socket) => {
   let rest;
@@ -12,14 +11,13 @@ const server = createServer({ noDelay: true }, (socket) => {
     const reply = Buffer.allocUnsafe(chunk.length);
     let at = 0;
     while (chunk.length - at >= HEADER_BYTES) {
-      const size = chunk[at] | (chunk[at + 1] << 8);
+      const size = sizeAt(chunk, at);
       if (size < HEADER_BYTES) {
         socket.destroy();
         return;
       }
       if (chunk.length - at < size) break;
-      reply[at] = size & 255;
-      reply[at + 1] = size >> 8;
+      for (let i = 0; i < HEADER_BYTES; i++) reply[at + i] = size >>> (8 * i);
       chunk.copy(reply, at + HEADER_BYTES, at + HEADER_BYTES, at + size);
       at += size;
     }

@@ -1,8 +1,7 @@
-// Peer: the server one writes by hand over node:net. Parses every frame (two bytes of length,
-// little endian, the header counts) across chunk borders and writes each reply under `cork`.
+// Peer: the server one writes by hand over node:net. Parses every frame across chunk borders and
+// writes each reply under `cork`.
 import { createServer } from 'node:net';
-
-const HEADER_BYTES = 2;
+import { HEADER_BYTES, sizeAt } from './frame.mjs';
 
 const server = createServer({ noDelay: true }, (socket) => {
   let rest;
@@ -12,7 +11,7 @@ const server = createServer({ noDelay: true }, (socket) => {
     let at = 0;
     socket.cork();
     while (chunk.length - at >= HEADER_BYTES) {
-      const size = chunk[at] | (chunk[at + 1] << 8);
+      const size = sizeAt(chunk, at);
       if (size < HEADER_BYTES) {
         socket.destroy();
         return;

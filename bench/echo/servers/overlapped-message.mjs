@@ -1,10 +1,10 @@
-// This package, one call and one borrowed view a message. BACKEND=net|bun|… chooses.
-import { lengthField, listen } from '../../../dist/index.js';
+// This package, one call and one borrowed view a message.
+import { listen } from '../../../dist/index.js';
+import { options } from './options.mjs';
 import { statisticsHandlers } from './statistics.mjs';
 
 const server = await listen({
-  backend: process.env.BACKEND ?? 'auto',
-  framing: lengthField({ size: 2, endian: 'little', includesHeader: true }),
+  ...options,
   message(connection, bytes) {
     connection.send(bytes);
   },

@@ -1,5 +1,5 @@
 /** How many calls into Windows a server made for its messages, from its port's own counters. */
-import { spread, verdict } from '../statistics.mjs';
+import { type Figure, figureOf, judgeLimit, type Verdict } from '../../report/model.ts';
 
 /** The backend's counters as the server wrote them. */
 export type Counters = Readonly<Record<string, number>>;
@@ -21,8 +21,6 @@ function perThousand({ allMessages, counters }: Run, names: readonly string[]): 
   return (calls * THOUSAND) / allMessages;
 }
 
-export type Figure = ReturnType<typeof spread>;
-
 export interface CallsReport {
   readonly server: string;
   readonly workload: string;
@@ -31,7 +29,7 @@ export interface CallsReport {
   /** Median of each counter for a thousand messages. */
   readonly counters: Readonly<Record<(typeof SHOWN)[number], number>>;
   readonly bound: number | undefined;
-  readonly reached: string;
+  readonly verdict: Verdict | undefined;
 }
 
 /** Undefined where no run has counters. */
@@ -43,10 +41,10 @@ export function callsOf(
 ): CallsReport | undefined {
   const counted = runs.filter((run) => run?.counters !== undefined) as Run[];
   if (counted.length === 0) return undefined;
-  const calls = spread(counted.map((run) => perThousand(run, PORT_CALLS)));
+  const calls = figureOf(counted.map((run) => perThousand(run, PORT_CALLS)));
   const medians = SHOWN.map((name) => [
     name,
-    spread(counted.map((run) => perThousand(run, [name]))).median,
+    figureOf(counted.map((run) => perThousand(run, [name]))).median,
   ]);
   return {
     server,
@@ -54,6 +52,6 @@ export function callsOf(
     calls,
     counters: Object.fromEntries(medians),
     bound,
-    reached: bound === undefined ? '' : verdict(calls, bound, 'most'),
+    verdict: bound === undefined ? undefined : judgeLimit(calls, bound, 'less'),
   };
 }

@@ -2,33 +2,40 @@
  * Interleaved rounds in one Wine prefix: see bench/README.md. Exit 1 if a server answered a
  * wrong byte, closed or fell silent; a missed bound is printed, not an error.
  */
-import { existsSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import process from 'node:process';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { compile } from '../compile.mjs';
-import { canPin, runLoad } from '../processes.mjs';
+import { AXES, type GrowthAxis } from '../../growth/axes.ts';
+import { curvesOf, failureNotes as growthFailures, runAxis } from '../../growth/run.ts';
 import {
-  describeMachine,
-  printFailures,
-  printMachine,
-  printRatios,
-  printTable,
-  printWorkload,
-  progress,
-  range,
-} from '../report.mjs';
-import { loadArguments, parseSettings, parseWorkload, ratiosOf, runRounds } from '../rounds.mjs';
+  type BenchmarkResult,
+  type Figure,
+  FORMAT_VERSION,
+  type Limit,
+  type Measure,
+  type Note,
+} from '../../report/model.ts';
+import { serverOf } from '../catalogue.ts';
+import { machineOf, packageBuild } from '../machine.ts';
+import {
+  chooseCores,
+  findLoad,
+  type Load,
+  loadFor,
+  type RunSettings,
+  type ServerEnv,
+  serverEnv,
+} from '../measure.ts';
+import { RunProgress, writeFiles } from '../output.ts';
+import { type LoadFigures, runLoad } from '../processes.mjs';
+import { printTable, range } from '../report.mjs';
+import { type EchoRuns, failureNotes, groupsOf, lossesOf, ratiosOf, rowId } from '../result.ts';
+import { parseSettings, parseWorkload, runRounds, type Workload } from '../rounds.mjs';
+import { printCurves, printEcho, printMachine, printNotes } from '../screen.ts';
 import { type CallsReport, type Counters, callsOf, type Run } from './calls.ts';
-import { CALLS_PROMISED, PROMISES, SERVERS, type WineServer, WORKLOADS } from './catalogue.ts';
+import { CALLS_PROMISED, COMPARISONS, SERVERS, type WineServer, WORKLOADS } from './catalogue.ts';
 import { WineSession } from './session.ts';
-
-/** The server and wineserver, on which it waits in nearly every call: one of them runs at a time. */
-const SERVER_CORE = 0;
-const LOAD_CORE = 1;
-/** As in the benchmark without Wine: waking a sleeping core would hide the server's own time. */
-const SPIN_US = 200;
 
 const { values: options } = parseArgs({
   options: {
@@ -40,37 +47,51 @@ const { values: options } = parseArgs({
     workloads: { type: 'string', default: WORKLOADS },
     servers: { type: 'string' },
     json: { type: 'string' },
+    report: { type: 'string' },
+    growth: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
 
-type Settings = Record<'rounds' | 'seconds' | 'warmup' | 'size', number>;
+type Settings = RunSettings & { readonly rounds: number };
+type WineRun = LoadFigures & { readonly counters?: Counters | undefined };
+
+interface Bench {
+  readonly session: WineSession;
+  readonly load: Load;
+  readonly core: number | undefined;
+  readonly settings: Settings;
+}
+
+/** What grows where each receive lends a buffer: on other systems nothing here can show it. */
+const GROWTH_AXIS = AXES.find(({ id }) => id === 'receives') as GrowthAxis;
+const PORT_CALLS: Measure = {
+  ...{ id: 'calls', label: 'port calls', unit: 'calls/1,000 messages', better: 'less' },
+};
+
+const wineServer = (name: string) => serverOf(name, SERVERS) as WineServer;
 
 function chooseServers(): string[] {
   const wanted = options.servers?.split(',') ?? Object.keys(SERVERS);
-  const unknown = wanted.find((name) => !Object.hasOwn(SERVERS, name));
-  if (unknown !== undefined) {
-    throw new Error(`no server ${unknown}; there are ${Object.keys(SERVERS).join(', ')}`);
-  }
+  for (const name of wanted) wineServer(name);
   return wanted;
 }
 
 async function runOnce(
-  session: WineSession,
-  load: string,
+  { session, load, core, settings }: Bench,
   name: string,
-  workload: ReturnType<typeof parseWorkload>,
-  settings: Settings,
-  core: number | undefined,
-): Promise<object> {
-  const server = await session.start(SERVERS[name] as WineServer);
-  const args = loadArguments(server.port, workload, settings);
-  args.push('--spin', SPIN_US, '--warmup-cpu', settings.warmup);
+  workload: Workload,
+  more?: ServerEnv,
+): Promise<WineRun> {
+  const entry = wineServer(name);
+  const env = serverEnv(entry, workload.size ?? settings.size, more);
+  const server = await session.start(entry, env);
   // Both: what a server asks of Windows, wineserver does.
-  args.push('--pid', server.pid, '--pid', session.wineserverPid);
+  const target = { port: server.port, pids: [server.pid, session.wineserverPid] };
   try {
-    const found = await runLoad(load, args, { core });
+    const args = loadFor(entry, target, workload, settings);
+    const found = await runLoad([...load.command], args, { core });
     const statistics = await server.statistics();
     return { ...found, counters: statistics?.backend as Counters | undefined };
   } catch (error) {
@@ -90,23 +111,81 @@ function printCalls(reports: readonly CallsReport[]): void {
   console.log('end of its last connection. Apart: waits on another thread, and packets taken.\n');
   const counters = ['dequeues', 'receiveCalls', 'sendCalls', 'waits', 'packets'] as const;
   const heading = ['server', 'workload', 'calls', 'dequeues', 'receives', 'sends', 'waits'];
-  const rows = [[...heading, 'packets', 'promised', 'reached']];
+  const rows = [[...heading, 'packets', 'promised', 'verdict']];
   for (const report of reports) {
+    const { median, least, greatest } = report.calls;
     rows.push([
-      report.server,
+      wineServer(report.server).title,
       report.workload,
-      range(report.calls, whole),
+      range({ median, min: least, max: greatest }, whole),
       ...counters.map((name) => whole(report.counters[name])),
       report.bound === undefined ? '' : `≤ ${report.bound}`,
-      report.reached,
+      report.verdict ?? '',
     ]);
   }
   printTable(rows);
 }
 
+type Parts = Pick<BenchmarkResult, 'kind' | 'groups' | 'ratios' | 'limits' | 'curves' | 'notes'>;
+
+async function runTable(bench: Bench): Promise<{ parts: Parts; reports: CallsReport[] }> {
+  const { settings } = bench;
+  const workloads = options.workloads.split(',').map(parseWorkload);
+  const servers = chooseServers();
+  const progress = new RunProgress();
+  const { results, failures } = await runRounds(
+    servers,
+    workloads,
+    settings.rounds,
+    (name, workload) => runOnce(bench, name, workload),
+    (...step) => progress.show(...step),
+  );
+  progress.end();
+  const reports = results.flatMap(({ workload: { text }, runs }) =>
+    servers.flatMap((name) => {
+      if (SERVERS[name]?.backend !== 'iocp') return [];
+      return callsOf(name, text, runs[name] as (Run | undefined)[], CALLS_PROMISED[text]) ?? [];
+    }),
+  );
+  const figures = new Map<string, Figure>(
+    reports.map(({ workload, server, calls }) => [rowId(workload, server), calls]),
+  );
+  const all: EchoRuns = {
+    ...{ results, failures, servers, size: settings.size, calls: { measure: PORT_CALLS, figures } },
+    ...{ catalogue: SERVERS, comparisons: COMPARISONS },
+  };
+  const ratios = ratiosOf(all);
+  const limits: Limit[] = reports.flatMap(({ workload, server, bound, verdict }) =>
+    bound === undefined || verdict === undefined
+      ? []
+      : [{ row: rowId(workload, server), measure: PORT_CALLS.id, promised: bound, verdict }],
+  );
+  const notes = [...lossesOf(all, ratios), ...failureNotes(all)];
+  const groups = groupsOf(all).map((group) => ({ ...group, section: 'Echo in Wine' }));
+  return { parts: { kind: 'echo', groups, ratios, limits, curves: [], notes }, reports };
+}
+
+async function runGrowth(bench: Bench): Promise<Parts> {
+  const { points: all, quickPoints, variants } = GROWTH_AXIS;
+  const points = options.quick ? quickPoints.map((at) => all[at]!) : all;
+  const progress = new RunProgress();
+  const found = await runAxis(
+    GROWTH_AXIS,
+    points,
+    variants,
+    bench.settings.rounds,
+    (name, { workload }, env) => runOnce(bench, name, workload, env),
+    (...step) => progress.show(...step),
+  );
+  progress.end();
+  const curves = curvesOf(found).map((curve) => ({ ...curve, section: 'Growth in Wine' }));
+  const notes = growthFailures(found);
+  return { kind: 'growth', groups: [], ratios: [], limits: [], curves, notes };
+}
+
 async function main(): Promise<void> {
   if (options.list) {
-    for (const name of Object.keys(SERVERS)) console.log(name);
+    for (const [name, { title }] of Object.entries(SERVERS)) console.log(name.padEnd(30), title);
     return;
   }
   if (!existsSync('dist/index.js')) throw new Error('dist/ is not built: npm run build');
@@ -115,65 +194,67 @@ async function main(): Promise<void> {
     seconds: options.seconds ?? (options.quick ? 0.5 : 1),
     warmup: options.warmup,
     size: options.size,
-  }) as Settings;
-  const workloads = options.workloads.split(',').map(parseWorkload);
-  const servers = chooseServers();
-  const load = compile(pathToFileURL(resolve('bench/echo/load.c')));
-  const machine = describeMachine();
-  const isPinned = canPin && machine.cores > 1;
-  progress('making a Wine prefix');
-  const session = await WineSession.open(options.node, isPinned ? SERVER_CORE : undefined);
+  });
+  const startedAt = new Date();
+  const load = findLoad('c');
+  const cores = chooseCores(availableParallelism());
+  const isPinned = typeof cores.server === 'number';
+  process.stderr.write('making a Wine prefix\n');
+  const session = await WineSession.open(
+    options.node,
+    typeof cores.server === 'number' ? cores.server : undefined,
+  );
   try {
-    const programs = {
-      wine: session.version,
-      node: await session.versionOf('node'),
-      bun: await session.versionOf('bun'),
+    const hosts = [
+      { name: 'node', version: `${await session.versionOf('node')} (node.exe)` },
+      { name: 'bun', version: `${await session.versionOf('bun')} (bun.exe)` },
+      { name: 'wine', version: session.version },
+    ];
+    const bench = { session, load, core: cores.load, settings };
+    const { rounds, seconds, warmup } = settings;
+    const notes: Note[] = [
+      {
+        kind: 'remark',
+        subject: 'cores',
+        text: isPinned
+          ? 'server and wineserver on core 0, load on core 1'
+          : 'not pinned: trust it less',
+      },
+      {
+        kind: 'remark',
+        subject: 'rounds',
+        text: `${rounds} interleaved rounds of ${seconds} s after ${warmup} s of warm-up, a process for each`,
+      },
+      {
+        kind: 'remark',
+        subject: 'Wine',
+        text: 'a system call of Windows is a request to another process here: ratios between servers that pay alike, not what Windows would give. CPU and memory are the server’s and wineserver’s together',
+      },
+    ];
+    const table = options.growth ? undefined : await runTable(bench);
+    const parts = table?.parts ?? (await runGrowth(bench));
+    const result: BenchmarkResult = {
+      format: 'overlapped-benchmark',
+      version: FORMAT_VERSION,
+      package: packageBuild(),
+      startedAt: startedAt.toISOString(),
+      durationSeconds: (Date.now() - startedAt.getTime()) / 1000,
+      command: ['node', 'bench/echo/wine.mjs', ...process.argv.slice(2)],
+      machine: machineOf([session.version]),
+      hosts,
+      ...parts,
+      notes: [...notes, ...parts.notes],
     };
-    progress('');
-    printMachine(machine);
-    console.log(`${programs.wine}: node.exe ${programs.node}, bun.exe ${programs.bun}`);
-    console.log(
-      isPinned
-        ? 'server and wineserver on core 0, load on core 1'
-        : 'not pinned to cores: trust it less',
-    );
-    const { rounds, seconds, warmup, size } = settings;
-    console.log(`${rounds} rounds of ${seconds} s after ${warmup} s of warm-up, ${size} B a frame`);
-    const { results, failures } = await runRounds(servers, workloads, rounds, (name, workload) =>
-      runOnce(session, load, name, workload, settings, isPinned ? LOAD_CORE : undefined),
-    );
-    for (const result of results) printWorkload(result, servers);
-    const ratios = ratiosOf(results, PROMISES);
-    printRatios(ratios);
-    const calls = results.flatMap(({ workload, runs }) =>
-      servers
-        .filter((name) => SERVERS[name]?.backend === 'iocp')
-        .map((name) =>
-          callsOf(
-            name,
-            workload.text,
-            runs[name] as (Run | undefined)[],
-            CALLS_PROMISED[workload.text],
-          ),
-        )
-        .filter((report) => report !== undefined),
-    );
-    printCalls(calls);
-    printFailures(failures);
-    if (options.json !== undefined) {
-      const all = {
-        machine,
-        programs,
-        pinned: isPinned,
-        settings,
-        results,
-        ratios,
-        calls,
-        failures,
-      };
-      writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);
+    printMachine(result);
+    if (table === undefined) {
+      printCurves(result);
+      printNotes(result);
+    } else {
+      printCalls(table.reports);
+      printEcho(result);
     }
-    if (failures.length > 0) process.exitCode = 1;
+    await writeFiles(result, options);
+    if (result.notes.some(({ kind }) => kind === 'failed')) process.exitCode = 1;
   } finally {
     await session.close();
   }

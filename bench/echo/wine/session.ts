@@ -26,6 +26,7 @@ import {
   nodeProgram,
   prefixTemplate,
 } from '../../../test/windows/setup.ts';
+import type { ServerEnv } from '../measure.ts';
 import { pinned } from '../processes.mjs';
 import type { WineServer } from './catalogue.ts';
 
@@ -94,7 +95,7 @@ export class WineSession {
   /** `wine --version` */
   readonly version: string;
   readonly #wineserver: ChildProcess;
-  readonly #programs: Readonly<Record<WineServer['runtime'], string>>;
+  readonly #programs: Readonly<Record<WineServer['host'], string>>;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #core: number | undefined;
   #started = 0;
@@ -102,7 +103,7 @@ export class WineSession {
   private constructor(
     folder: string,
     version: string,
-    programs: Readonly<Record<WineServer['runtime'], string>>,
+    programs: Readonly<Record<WineServer['host'], string>>,
     core: number | undefined,
   ) {
     this.folder = folder;
@@ -153,7 +154,7 @@ export class WineSession {
   }
 
   /** Version of a runtime, as it says itself. The first call also starts Wine's services. */
-  async versionOf(runtime: WineServer['runtime']): Promise<string> {
+  async versionOf(runtime: WineServer['host']): Promise<string> {
     const name = `${runtime}-version.txt`;
     const child = this.#spawn(['wine', this.#programs[runtime], '--version'], name);
     const timer = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS);
@@ -162,15 +163,16 @@ export class WineSession {
     return (await read(join(this.folder, name))).trim();
   }
 
-  /** Starts a server and waits for its line `listening PORT`. */
-  async start({ runtime, program, backend, receiveDepth }: WineServer): Promise<RunningServer> {
+  /** Starts a server with these variables and waits for its line `listening PORT`. */
+  async start(server: WineServer, env: ServerEnv): Promise<RunningServer> {
+    const { host: runtime, program, backend } = server;
     this.#started++;
     const output = `${this.#started}-output.txt`;
     const statistics = join(this.folder, `${this.#started}-statistics.json`);
     const file = `Z:${join(this.folder, 'app/bench/echo/servers', `${program}.mjs`)}`;
     const child = this.#spawn(['wine', this.#programs[runtime], file], output, {
+      ...env,
       BACKEND: backend ?? '',
-      RECEIVE_DEPTH: String(receiveDepth ?? ''),
       STATISTICS_FILE: `Z:${statistics}`,
     });
     const said = () => read(join(this.folder, output));

@@ -7,7 +7,10 @@ import { datagramContractSuite } from '../../support/datagram-contract.ts';
 const WAYS: readonly (readonly [name: string, options: UringOptions])[] = [
   ['uring', {}],
   ['uring, a page each', { rings: 'page' }],
+  ['uring, rings of the kernel', { rings: 'mapped' }],
+  ['uring, work not put off', { deferWork: false }],
   ['uring, single receives', { multishot: false }],
+  ['uring, sends without a copy', { zeroCopyBytes: 1 }],
   ['uring, tiny rings', { entries: 2, completionEntries: 4, providedBuffers: 2, idlePasses: 0 }],
 ];
 
@@ -29,6 +32,11 @@ if (available) {
   });
   const path = () => `/tmp/overlapped-uring-${process.pid}-${paths++}`;
   contractSuite('uring, Unix sockets', () => uring(), {
+    endpoint: () => ({ path: path() }),
+    unused: () => ({ path: path() }),
+    resets: false,
+  });
+  contractSuite('uring, Unix sockets, sends without a copy', () => uring({ zeroCopyBytes: 1 }), {
     endpoint: () => ({ path: path() }),
     unused: () => ({ path: path() }),
     resets: false,

@@ -1,4 +1,5 @@
 /** What only this backend does: its two drivers, its accepts, its lifetimes, counted to the last. */
+import { Buffer } from 'node:buffer';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -6,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { ERROR_CANCELED } from '#generated/layout';
 import { probe, type UringOptions, uring } from '../../../backends/uring/index.ts';
 import { type Operation, Rig, type RigOptions } from '../../support/backend-host.ts';
-import { openPair, Reader } from '../../support/streams.ts';
+import { openPair, pattern, Reader } from '../../support/streams.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 const TINY: UringOptions = { entries: 2, completionEntries: 4, providedBuffers: 2, idlePasses: 0 };
@@ -149,6 +150,48 @@ for (const [name, options] of [
       }
     },
     options,
+  );
+}
+
+for (const [name, options] of [
+  ['', {}],
+  [' without a copy', { zeroCopyBytes: 1 }],
+] as const) {
+  add(
+    `the memory of a send${name} is free once it has completed, and not before`,
+    async (rig) => {
+      const { client, server } = await openPair(rig, LOOPBACK);
+      const { u8 } = rig.host.core;
+      const sent: Uint8Array[] = [];
+      let length = 0;
+      const reuse = ({ offset, length }: Operation) => u8.fill(0xee, offset, offset + length);
+      // More and more lies in the system, as nobody reads yet.
+      let last: Operation;
+      for (;;) {
+        const bytes = pattern(1 << 17, sent.length + 1);
+        last = rig.send(client, bytes);
+        sent.push(bytes);
+        await Promise.race([last.final, sleep(100)]);
+        if (!last.done) break;
+        const { result } = await last.final;
+        length += result;
+        reuse(last);
+        assert.ok(sent.length < 200, 'the system takes all');
+        if (result < bytes.length) break;
+      }
+      const reader = new Reader(rig, server);
+      if (!last.done) {
+        length += (await last.final).result;
+        reuse(last);
+      }
+      const read = await reader.read(length);
+      for (const [index, bytes] of sent.entries()) {
+        const part = read.subarray(index << 17, (index + 1) << 17);
+        assert.is(Buffer.compare(part, bytes.subarray(0, part.length)), 0, `send ${index}`);
+      }
+    },
+    options,
+    { memoryBytes: 160 << 20 },
   );
 }
 
