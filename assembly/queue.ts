@@ -67,8 +67,8 @@ export function queueInit(queue: usize, cells: usize, capacityLog2: u32): void {
 }
 
 /**
- * 0, ERROR_NO_BUFFERS if full, ERROR_CLOSED. Never sleeps; where it comes round to a
- * cell that is just being taken it waits for those few steps.
+ * 0, ERROR_NO_BUFFERS if full, ERROR_CLOSED. Sleeps only where it comes round to a cell that
+ * a thread is just taking, which has been held up in between.
  */
 export function queuePush(
   queue: usize,
@@ -124,13 +124,10 @@ export function queuePut(
       enqueue = found;
     } else {
       const again = atomicLoad<u64>(queue + QUEUE_ENQUEUE);
-      // A consumer that has claimed the cell frees it in its next steps: that is not full.
-      if (
-        turn < 0 &&
-        again == enqueue &&
-        position - atomicLoad<u32>(queue + QUEUE_DEQUEUE) > mask
-      ) {
-        return ERROR_NO_BUFFERS;
+      if (turn < 0 && again == enqueue) {
+        if (position - atomicLoad<u32>(queue + QUEUE_DEQUEUE) > mask) return ERROR_NO_BUFFERS;
+        // Not full: a consumer has claimed the cell a round ago and was held up before freeing it.
+        futexWait(cell, turn + <i32>(position - index), 1);
       }
       enqueue = again;
     }
