@@ -1,11 +1,10 @@
 /** The handlers of a listener or a connection, checked once and shared by all its connections. */
 import type { BatchGroup, MessageBatch } from './batch.ts';
 import type { Connection } from './connection.ts';
+import { HANDLER_NAMES } from './option-names.ts';
 import { invalidOption } from './options.ts';
 import type { Profile } from './profile.ts';
 import type { Codec, ConnectionOptions, Handlers } from './types.ts';
-
-const HANDLER_NAMES = ['open', 'message', 'messages', 'end', 'drain', 'error', 'close'] as const;
 
 /** Handlers and codec of a group of connections. */
 export interface Group<Message> {

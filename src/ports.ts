@@ -1,5 +1,6 @@
 /** Which port a call runs on: a given one, or the one that calls of equal choice share. */
 import { OverlappedError } from './errors.ts';
+import { CONNECTION_SETTING_NAMES, HANDLER_NAMES } from './option-names.ts';
 import { invalidOption } from './options.ts';
 import { Port } from './port.ts';
 import type { PortOptions } from './port-options.ts';
@@ -14,29 +15,9 @@ export const PORT_OPTION_NAMES = [
 ] as const;
 
 export const CONNECTION_OPTION_NAMES = [
-  'open',
-  'message',
-  'messages',
-  'end',
-  'drain',
-  'error',
-  'close',
-  'framing',
+  ...HANDLER_NAMES,
   'codec',
-  'receiveDepth',
-  'sendDepth',
-  'readOrder',
-  'writeOrder',
-  'eagerRead',
-  'highWaterMarkBytes',
-  'maxQueuedBytes',
-  'receiveWhileBlocked',
-  'allowHalfOpen',
-  'idleTimeoutMs',
-  'firstMessageTimeoutMs',
-  'closeTimeoutMs',
-  'noDelay',
-  'keepAliveMs',
+  ...CONNECTION_SETTING_NAMES,
 ] as const;
 
 type Shared = Map<string, Promise<Port>>;

@@ -7,6 +7,7 @@ import type {
   BackendSelection,
   Probe,
   SystemEvents,
+  Waker,
   WorkerDriver,
 } from '../backends/backend.ts';
 import type { SharedSockets } from '../backends/shared-socket.ts';
@@ -197,6 +198,14 @@ export async function chooseSpreadingBackend(
     }
     failed.set(name, reason);
   }
+}
+
+/**
+ * What ends waits of a driver in another thread; undefined where the backend has no such thing.
+ * @throws Error in words for a person
+ */
+export async function openWaker(name: string, waker: number): Promise<Waker | undefined> {
+  return (await moduleOf(name))?.openWaker?.(waker);
 }
 
 /** Sees to what a driver of a thread that is no more has left in the system. */

@@ -1,9 +1,10 @@
 /** One I/O worker, seen from the thread that listens. */
 import { Worker } from 'node:worker_threads';
-import type { SocketAddress } from '../../../backends/backend.ts';
+import type { SocketAddress, Waker } from '../../../backends/backend.ts';
 import { type Deferred, deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
 import type { PortLeftovers } from '../../port.ts';
+import { openWaker } from '../../registry.ts';
 import {
   type ErrorRecord,
   errorFrom,
@@ -65,6 +66,9 @@ export class IoThread {
   lastStatistics: WorkerPortStatistics | undefined;
   remains: Remains | undefined;
   readonly watch: Float64Array;
+  /** Resolves when nothing here is about to use a descriptor of the thread's. */
+  reached: Promise<void> = Promise.resolve();
+  readonly #posted: Int32Array;
   readonly #worker: Worker;
   readonly #hooks: IoThreadHooks;
   readonly #loaded: Deferred<void> = deferred();
@@ -73,6 +77,8 @@ export class IoThread {
   readonly #questions = new Map<number, Deferred<void>>();
   #listening: Deferred<SocketAddress> | undefined;
   #joining: Deferred<void> | undefined;
+  #backend = '';
+  #waker: Waker | undefined;
   #lastQuestion = 0;
   #isGone = false;
 
@@ -80,6 +86,7 @@ export class IoThread {
   constructor(start: WorkerStart, hooks: IoThreadHooks) {
     this.index = start.index;
     this.watch = start.watch;
+    this.#posted = start.posted;
     this.#hooks = hooks;
     this.loaded = this.#loaded.promise;
     this.joined = this.#joined.promise;
@@ -95,6 +102,13 @@ export class IoThread {
 
   post(message: ToWorker): void {
     this.#worker.postMessage(message);
+    this.#rouse();
+  }
+
+  /** Its event loop has something to do: it must not wait in the kernel. */
+  #rouse(): void {
+    Atomics.add(this.#posted, 0, 1);
+    if (this.#isGone) this.#waker?.wake();
   }
 
   /** Resolves with where it listens; rejects with a StartError. */
@@ -103,6 +117,7 @@ export class IoThread {
     // Its failure may come while others are waited for.
     listening.promise.catch(() => {});
     this.#listening = listening;
+    this.#backend = message.backend.name;
     this.post(message);
     return listening.promise;
   }
@@ -148,6 +163,8 @@ export class IoThread {
   /** Ends the thread wherever it stands; resolves when it is gone. */
   async terminate(): Promise<void> {
     this.ended = true;
+    // The host cannot end a thread that waits in the kernel; and it may call it gone at once.
+    this.#rouse();
     await this.#worker.terminate();
     // Where the event comes later, or not at all.
     this.#exit();
@@ -168,6 +185,7 @@ export class IoThread {
         break;
       case 'opened':
         this.remains = message.remains;
+        if (message.waker !== undefined) this.reached = this.#reach(message.waker);
         break;
       case 'listening':
         this.isListening = true;
@@ -207,6 +225,18 @@ export class IoThread {
     }
   }
 
+  /** From now on it is woken by what is posted to it. */
+  async #reach(number: number): Promise<void> {
+    // Without one it looks for itself, now and then.
+    const waker = await openWaker(this.#backend, number).catch(() => undefined);
+    if (this.#isGone) {
+      waker?.close();
+      return;
+    }
+    this.#waker = waker;
+    this.post({ kind: 'reached' });
+  }
+
   /** It cannot start, and ends. */
   fail(what: StartError['what'], error: Error): void {
     const cause = error instanceof OverlappedError ? error : died(error);
@@ -221,6 +251,7 @@ export class IoThread {
   #exit(): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    this.#waker?.close();
     this.error ??= this.ended
       ? undefined
       : new OverlappedError('ABORTED', 'the worker ended itself');

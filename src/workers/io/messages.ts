@@ -43,6 +43,10 @@ export interface WorkerStart {
   readonly scheduling: 'pinned' | 'shared';
   /** Two f64: when the worker's turn began, 0 between turns; turns so far. */
   readonly watch: Float64Array;
+  /** An i32: what the worker's event loop was given to do so far: messages, and its end. */
+  readonly posted: Int32Array;
+  /** Longest wait in the kernel, of a port that is driven so. */
+  readonly waitMs: number;
 }
 
 /** What a worker needs to work on a port that all share. */
@@ -74,6 +78,8 @@ export type ToWorker =
     }
   | { readonly kind: 'statistics'; readonly number: number }
   | { readonly kind: 'answer'; readonly number: number; readonly error?: ErrorRecord }
+  /** To `opened`: what is posted from now on wakes the worker, where that is possible. */
+  | { readonly kind: 'reached' }
   | { readonly kind: 'close' };
 
 /** What a driver leaves to whoever survives its thread: see `Driver.remains`. */
@@ -85,7 +91,12 @@ export interface Remains {
 /** From a worker. */
 export type FromWorker =
   | { readonly kind: 'loaded' }
-  | { readonly kind: 'opened'; readonly remains: Remains | undefined }
+  | {
+      readonly kind: 'opened';
+      readonly remains: Remains | undefined;
+      /** `Driver.waker`, if it has one: the worker goes on when it is told `reached`. */
+      readonly waker: number | undefined;
+    }
   | { readonly kind: 'listening'; readonly address: SocketAddress }
   | {
       readonly kind: 'failed';

@@ -117,7 +117,8 @@ export class PinnedServer implements WorkerServer {
     const { memory, remains } = thread.remains ?? {};
     if (thread.left === undefined && memory !== undefined) {
       // The system goes on with what the thread began: it must be told.
-      void reclaimRemains(this.#description.name, memory, remains);
+      const { name } = this.#description;
+      void thread.reached.then(() => reclaimRemains(name, memory, remains));
     }
     this.#failCallsOf(thread);
   }

@@ -1,5 +1,6 @@
 /** The thread's side of `pinned`: a port of its own, and the listener on it. */
 import process from 'node:process';
+import { deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
 import { Port, type PortLeftovers } from '../../port.ts';
 import { describedBackend } from '../../registry.ts';
@@ -21,6 +22,10 @@ export class PinnedWorker {
   #handlers: WorkerHandlers | undefined;
   #port: Port | undefined;
   #server: Server<never> | undefined;
+  /** Messages that have come. */
+  #received = 0;
+  /** The one who posts can wake this thread, or will not be able to. */
+  readonly #reached = deferred();
   #isOver = false;
   #isDying = false;
 
@@ -42,7 +47,11 @@ export class PinnedWorker {
   }
 
   async receive(message: ToWorker): Promise<void> {
+    this.#received++;
     switch (message.kind) {
+      case 'reached':
+        this.#reached.resolve();
+        break;
       case 'listen':
         await this.#listen(message);
         break;
@@ -62,7 +71,7 @@ export class PinnedWorker {
   }
 
   async #listen({ backend, port }: Extract<ToWorker, { kind: 'listen' }>): Promise<void> {
-    const { options, idBase, isBlocking, watch } = this.#start;
+    const { options, idBase, isBlocking, watch, posted, waitMs } = this.#start;
     let what: 'backend' | 'listen' = 'backend';
     try {
       const selection = await describedBackend(
@@ -83,13 +92,23 @@ export class PinnedWorker {
         { idBase, isBlocking, watch },
       );
       this.#port = opened;
-      const { remains } = opened.driver;
+      const { remains, waker } = opened.driver;
       const { memory } = opened.core;
       this.#post({
         kind: 'opened',
         remains: remains === undefined ? undefined : { memory, remains },
+        waker,
       });
-      if (isBlocking) driveBlocking(opened, () => this.#isOver);
+      // The number must stay the driver's until it is known there: nothing can end it before.
+      if (waker !== undefined) await this.#reached.promise;
+      if (isBlocking) {
+        driveBlocking(opened, {
+          waitMs,
+          isOver: () => this.#isOver,
+          // A post may be here before it is counted there; the numbers may go round.
+          hasPost: () => ((Atomics.load(posted, 0) - this.#received) | 0) > 0,
+        });
+      }
       what = 'listen';
       const others = Object.entries(options).filter(([name]) => !(name in sizes));
       this.#server = await listen<never>({

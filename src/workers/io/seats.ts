@@ -1,5 +1,6 @@
 /** The places of a server's workers: which thread has each, and what happens when one dies. */
 import { OverlappedError } from '../../errors.ts';
+import { WAIT_MS } from './blocking-loop.ts';
 import { IoThread, type IoThreadHooks, StartError } from './io-thread.ts';
 import type { WorkerStart } from './messages.ts';
 import type { WorkerSettings } from './settings.ts';
@@ -105,6 +106,8 @@ export class Seats {
       isBlocking: this.#isBlocking,
       scheduling,
       watch: new Float64Array(new SharedArrayBuffer(WATCH_WORDS * 8)),
+      posted: new Int32Array(new SharedArrayBuffer(4)),
+      waitMs: WAIT_MS,
     };
     try {
       seat.thread = new IoThread(start, {

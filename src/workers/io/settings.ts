@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { BackendSelection, WorkerDriver } from '../../../backends/backend.ts';
 import { endpointOf } from '../../endpoint.ts';
 import { OverlappedError } from '../../errors.ts';
+import { CONNECTION_SETTING_NAMES, HANDLER_NAMES } from '../../option-names.ts';
 import { booleanOption, functionOptions, integerOption, invalidOption } from '../../options.ts';
 import type { BackendName } from '../../port-options.ts';
 import type { BackendDescription } from '../../registry.ts';
@@ -15,7 +16,8 @@ const TIME_MOST_MS = 2 ** 31 - 1;
 const SLOTS_MOST = 2 ** 20;
 const DEFAULT_CONNECTIONS = 16_384;
 
-const HANDLER_NAMES = ['open', 'message', 'messages', 'end', 'drain', 'error', 'close', 'codec'];
+/** Functions cannot cross to a thread: they stand in the handlers' module. */
+const IN_THE_MODULE = new Set<string>([...HANDLER_NAMES, 'codec']);
 
 /** Those that go on to each worker's own `listen`. */
 const CROSSING = [
@@ -24,21 +26,7 @@ const CROSSING = [
   'arenaBytes',
   'stateBytes',
   'maxConnections',
-  'framing',
-  'receiveDepth',
-  'sendDepth',
-  'readOrder',
-  'writeOrder',
-  'eagerRead',
-  'highWaterMarkBytes',
-  'maxQueuedBytes',
-  'receiveWhileBlocked',
-  'allowHalfOpen',
-  'idleTimeoutMs',
-  'firstMessageTimeoutMs',
-  'closeTimeoutMs',
-  'noDelay',
-  'keepAliveMs',
+  ...CONNECTION_SETTING_NAMES,
   'port',
   'host',
   'path',
@@ -149,7 +137,7 @@ function lockCount(lock: WorkerListenOptions['lock'], maxConnections: number): n
 
 function checkNames(options: object): void {
   for (const name of Object.keys(options)) {
-    if (HANDLER_NAMES.includes(name)) {
+    if (IN_THE_MODULE.has(name)) {
       throw new OverlappedError(
         'INVALID_OPTION',
         `${name} cannot be given to workers: a function does not cross threads. Write a module that ` +

@@ -1,7 +1,6 @@
 /** Sockets that share a TCP port, where the host's own `listen` cannot. */
 import net, { type Server } from 'node:net';
 import process from 'node:process';
-import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../../backends/net/reuse-port.ts';
 // Held against the system's headers by a test of their own.
 import * as constants from '../../../backends/uring/constants.ts';
+import { check, fc } from '../../support/property.ts';
 
 test('the constants are those that the headers were asked for', () => {
   const known = constants as unknown as Record<string, unknown>;
@@ -49,9 +49,11 @@ test('addresses as the system wants them', () => {
   assert.is(socketAddress('::1', 80).length, 28);
 });
 
-test('any IPv6 address, however it is shortened', () => {
-  fc.assert(
+test('any IPv6 address, however it is shortened', async () => {
+  await check(
     fc.property(fc.ipV6(), (text) => {
+      // Bun's URL parser refuses some that are valid.
+      fc.pre(URL.canParse(`http://[${text}]`));
       const bytes = socketAddress(text, 1).subarray(8, 24);
       const groups = Array.from({ length: 8 }, (_, index) =>
         (((bytes[2 * index] as number) << 8) | (bytes[2 * index + 1] as number)).toString(16),

@@ -88,7 +88,8 @@ export const lifetime: readonly Case[] = [
       const ends: string[] = [];
       const server = await context.listen({
         framing: FRAMING,
-        idleTimeoutMs: 200,
+        // Far above what a loaded machine may keep the busy one waiting.
+        idleTimeoutMs: 500,
         message: (accepted, bytes) => void accepted.send(bytes),
         close: (connection, error) => {
           ends.push(`${connection.data ?? ''}${error?.code ?? 'clean'}`);
