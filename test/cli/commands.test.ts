@@ -97,6 +97,9 @@ const MISTAKES: readonly (readonly [string[], RegExp])[] = [
   [['echo', '--backend', 'epoll'], /allowed: auto, net, bun, uring, iocp/],
   [['echo', '--read-order', 'yes'], /--read-order: 'yes' is not allowed; allowed: on, off/],
   [['echo', '--lock', 'stripes:0'], /allowed: socket, stripes:N/],
+  [['echo', '--scheduling', 'shared'], /--scheduling shared needs --workers above 0/],
+  [['echo', '--pool-order', 'off'], /--pool-order off needs --pool above 0/],
+  [['echo', '--lock', 'stripes:4'], /--lock stripes:4 needs --scheduling shared/],
   [['echo', '--json=yes'], /--json takes no value/],
   [['echo', '--framing', 'u17'], /framing/],
   [['harness'], /--port or --path/],
@@ -113,6 +116,33 @@ for (const [argv, expected] of MISTAKES) {
     assert.is(stderr.trimEnd().split('\n').length, 1);
     assert.is(stdout, '');
     assert.is(exit, 2);
+  });
+}
+
+/** What could be asked for and cannot be done, on any host. */
+const REFUSED: readonly (readonly [string[], RegExp])[] = [
+  [
+    ['echo', '--pool', '2', '--workers', '2', '--scheduling', 'shared'],
+    /--pool with --scheduling shared: a pool has one dispatcher/,
+  ],
+  [
+    ['echo', '--workers', '2', '--path', '/tmp/overlapped-never.sock'],
+    /scheduling 'pinned' listens on a TCP port: a path cannot be listened on by several threads/,
+  ],
+  [
+    ['stress', '--experiment', 'order', '--backend', 'uring'],
+    /order needs receives that are pending: --backend sim or iocp/,
+  ],
+];
+
+for (const [argv, reason] of REFUSED) {
+  test(`exit 3: ${argv.join(' ')}`, async () => {
+    const { exit, stdout, stderr, json } = await runCli([...argv, '--json']);
+    assert.match(stderr, /^overlapped: NOT_SUPPORTED: [^\n]+\n$/);
+    assert.match(stderr, reason);
+    assert.is((json!.error as { code: string }).code, 'NOT_SUPPORTED');
+    assert.is(stdout.trimEnd().split('\n').length, 1);
+    assert.is(exit, 3);
   });
 }
 

@@ -10,7 +10,7 @@ export const close: Experimenter = async (values, watch) => {
   const { runs, held } = await runClose(
     {
       backend: values.backend,
-      scheduling: values.scheduling,
+      scheduling: values.scheduling === 'shared' ? 'shared' : 'pinned',
       workers: values.threads || WORKERS,
       clients: values.clients,
       seconds: values.seconds || SECONDS,

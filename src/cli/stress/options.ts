@@ -77,9 +77,9 @@ export const stressOptions = {
     86_400,
   ),
   scheduling: choice(
-    ['pinned', 'shared'],
-    'close: how connections and workers go together',
-    'pinned',
+    ['auto', 'pinned', 'shared'],
+    'close, order: how connections and workers go together; auto: pinned, but where order keeps several receives pending',
+    'auto',
   ),
   clients: integer('close: clients at once', 32, 1, 1000),
   seed: integer('what is random follows from it; 0: a new one', 0, 0, 2 ** 32 - 1),

@@ -2,32 +2,42 @@
 import { type OrderRun, runOrder } from '../../stress/order.ts';
 import { type PackageRun, runOrderPackage } from '../../stress/order-package.ts';
 import { notSupported } from '../outcome.ts';
-import { sharedSocketBackend, timeoutMs } from './options.ts';
+import { timeoutMs } from './options.ts';
 import { type Experimenter, grid } from './report.ts';
 
 const THREADS = 2;
 const PACKETS = 1_000_000;
 
 export const order: Experimenter = async (values, watch) => {
-  const backend = sharedSocketBackend(values);
-  if (backend === 'uring') {
-    throw notSupported('order needs receives that are pending: --backend sim or iocp');
+  const backend = values.backend === 'auto' ? 'sim' : values.backend;
+  // The documents' server is made of receives that stay pending on a socket of many threads.
+  const isPending = backend === 'sim' || backend === 'iocp';
+  if (!isPending && values.server === 'documents') {
+    throw notSupported(
+      'the documents’ server needs receives that are pending: --backend sim or iocp',
+    );
   }
-  const { seed, server } = values;
+  const { seed } = values;
+  const server = isPending ? values.server : 'package';
+  const preferred = isPending ? 'shared' : 'pinned';
+  const scheduling = values.scheduling === 'auto' ? preferred : values.scheduling;
   const threads = values.threads || THREADS;
   const poolThreads = values['pool-threads'];
   const packets = values.packets || PACKETS;
-  const options = { backend, poolThreads, packets, seed, timeoutMs: timeoutMs(values) };
+  const options = { poolThreads, packets, seed, timeoutMs: timeoutMs(values) };
 
   const nothing = { runs: [], held: true };
-  const documents = server === 'package' ? nothing : await runOrder({ ...options, threads }, watch);
+  const documents =
+    server === 'package' || !isPending
+      ? nothing
+      : await runOrder({ ...options, backend, threads }, watch);
   const own =
     server === 'documents'
       ? nothing
-      : await runOrderPackage({ ...options, workers: threads }, watch);
+      : await runOrderPackage({ ...options, backend, scheduling, workers: threads }, watch);
   return {
     held: documents.held && own.held,
-    json: { backend, threads, poolThreads, runs: documents.runs, package: own.runs },
+    json: { backend, scheduling, threads, poolThreads, runs: documents.runs, package: own.runs },
     text: [
       `${threads} I/O threads, ${poolThreads} threads of the pool; all on: 20 reads, 4 fragments.`,
       ...(server === 'package' ? [] : ['', documentsTable(documents.runs)]),
@@ -35,7 +45,7 @@ export const order: Experimenter = async (values, watch) => {
         ? []
         : [
             '',
-            'The package’s own servers: shared scheduling; the ordered pool.',
+            `The package’s own servers on ${backend}: ${scheduling} workers; the ordered pool.`,
             '',
             ownTable(own.runs),
           ]),

@@ -108,7 +108,7 @@ export class IoThread {
   /** Its event loop has something to do: it must not wait in the kernel. */
   #rouse(): void {
     Atomics.add(this.#posted, 0, 1);
-    if (this.#isGone) this.#waker?.wake();
+    this.#waker?.wake();
   }
 
   /** Resolves with where it listens; rejects with a StartError. */

@@ -70,7 +70,8 @@ export interface Client {
 
 type Backend = NonNullable<WorkerListenOptions['backend']>;
 
-async function openClient(port: number, backend: Backend): Promise<Client> {
+/** A connection to a server of these handlers. */
+export async function openClient(port: number, backend: Backend): Promise<Client> {
   const connection = await connect({ port, framing: FRAMING, backend });
   const messages = connection[Symbol.asyncIterator]();
   const next = async () => {
