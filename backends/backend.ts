@@ -168,8 +168,14 @@ export interface Driver {
   wait(timeoutMs: number): boolean;
   /** Whether `wait` blocks on this host. Left out: it does not. */
   readonly blocks?: boolean;
-  /** Ends a `wait` of another thread, or makes `ready` come. */
+  /** Makes `ready` come, or the next `wait` return at once. Of this thread only: see `waker`. */
   wake(): void;
+  /**
+   * What another thread of the process gives to `BackendModule.openWaker`, to end
+   * waits of this one: a number of the system's, valid until `dispose`. Left out,
+   * or undefined, where nobody can.
+   */
+  readonly waker?: number | undefined;
   /** All operations of a turn have been submitted: perform what was batched. */
   flush(): void;
   /**
@@ -237,6 +243,14 @@ export interface BackendSelection<Options = unknown> {
   memoryBytes?(options: Options, sizes: PortSizes): number;
 }
 
+/** Ends waits of a driver in another thread. */
+export interface Waker {
+  /** Ends the `wait` that is, or else the next one; wakes may be taken together. Never throws. */
+  wake(): void;
+  /** Gives back what it holds; `wake` does nothing any more. */
+  close(): void;
+}
+
 /** By the host's event loop (`attach`), or by waiting in the kernel (`wait`). */
 export type WorkerDriver = 'loop' | 'blocking';
 
@@ -256,6 +270,13 @@ export interface BackendModule<Options = unknown> {
    * first. Left out: by the host's event loop only.
    */
   workerDrivers?(): readonly WorkerDriver[];
+  /**
+   * In any thread of the process: what wakes the driver whose `waker` this is.
+   * The driver must be open now; later it need not be. Left out where no driver
+   * has one. Rejects, in words for a person, when the system has no more of what
+   * it takes.
+   */
+  openWaker?(waker: number): Promise<Waker>;
   /**
    * Closes what a driver left open whose thread has died: without it the system
    * goes on with it. Called in another thread, after the death; `memory` is the

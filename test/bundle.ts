@@ -7,11 +7,14 @@ import type { SuiteName } from './hosts/host.ts';
 
 const FOLDERS: Readonly<Record<SuiteName, readonly string[]>> = {
   core: ['test/assembly', 'test/core'],
-  threads: ['test/threads', 'test/stress', 'test/workers/pool', 'test/workers/io'],
+  threads: ['test/threads', 'test/workers/pool'],
+  workers: ['test/workers/io', 'test/stress'],
   host: ['test/src', 'test/backends', 'test/conformance', 'test/foreign'],
   windows: ['test/windows'],
   examples: ['test/examples'],
-  cli: ['test/cli', 'test/build', 'test/bench', 'test/model'],
+  cli: ['test/cli', 'test/build'],
+  bench: ['test/bench'],
+  model: ['test/model'],
 };
 
 export const SUITES = Object.keys(FOLDERS) as SuiteName[];

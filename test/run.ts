@@ -31,11 +31,16 @@ const HOSTS: readonly Host[] = [
 const LIMIT_MS: Readonly<Record<SuiteName, number>> = {
   core: 180_000,
   threads: 180_000,
+  workers: 300_000,
   host: 300_000,
   windows: 300_000,
   examples: 300_000,
   cli: 300_000,
+  bench: 240_000,
+  model: 300_000,
 };
+/** Suites that start the package's own bundles. */
+const RUN_THE_PACKAGE: ReadonlySet<SuiteName> = new Set(['examples', 'cli', 'bench', 'windows']);
 /** How long a host may live after its last test: longer means that something was left open. */
 const EXIT_GRACE_MS = 5_000;
 
@@ -191,8 +196,7 @@ async function main(): Promise<void> {
     const folder = `${runFolder}/${suite}`;
     let entry: string;
     try {
-      // Only these start the package's own bundles.
-      if (suite === 'examples' || suite === 'cli' || suite === 'windows') await buildPackage();
+      if (RUN_THE_PACKAGE.has(suite)) await buildPackage();
       entry = await bundleSuite(suite, files, folder);
     } catch (error) {
       // With esbuild's own words.

@@ -28,6 +28,13 @@ export class ByteQueue {
       this.#length -= count;
       return first;
     }
+    if (first !== undefined && this.#head + count < first.length) {
+      // A part of one chunk is not copied: whoever pushed it has given it away.
+      const part = first.subarray(this.#head, this.#head + count);
+      this.#head += count;
+      this.#length -= count;
+      return part;
+    }
     const taken = new Uint8Array(count);
     let at = 0;
     while (at < count) {

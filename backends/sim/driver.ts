@@ -30,6 +30,9 @@ import type { StreamEnd } from './stream.ts';
 import { StreamSocket } from './stream-socket.ts';
 import { systemErrorName } from './system-errors.ts';
 
+const performSend: Operation['perform'] = (operation, socket) =>
+  (socket as StreamSocket).send(operation);
+
 export class SimDriver implements Driver {
   readonly limits: Limits;
   readonly #host: BackendHost;
@@ -39,7 +42,7 @@ export class SimDriver implements Driver {
   readonly #reports: Reports;
   readonly #shortage: Shortage;
   /** Submitted, and performed by the next `flush`. */
-  #submitted: (() => void)[] = [];
+  #submitted: (Operation | (() => void))[] = [];
   #ready: (() => void) | undefined;
   #connecting = 0;
   #isWoken = false;
@@ -102,7 +105,10 @@ export class SimDriver implements Driver {
   flush(): void {
     const submitted = this.#submitted;
     this.#submitted = [];
-    for (const perform of submitted) perform();
+    for (const item of submitted) {
+      if (typeof item === 'function') item();
+      else this.#perform(item);
+    }
     this.#network.kick();
   }
 
@@ -206,16 +212,16 @@ export class SimDriver implements Driver {
   }
 
   receive(token: number, handle: number, offset: number, length: number): void {
-    this.#submitOn('receive', token, handle, 'stream', offset, length, (operation, socket) => {
-      this.#shortage.perhaps();
-      (socket as StreamSocket).receive(operation);
-    });
+    this.#submitOn('receive', token, handle, 'stream', offset, length, this.#performReceive);
   }
 
+  readonly #performReceive = (operation: Operation, socket: Socket | undefined): void => {
+    this.#shortage.perhaps();
+    (socket as StreamSocket).receive(operation);
+  };
+
   send(token: number, handle: number, offset: number, length: number): void {
-    this.#submitOn('send', token, handle, 'stream', offset, length, (operation, socket) =>
-      (socket as StreamSocket).send(operation),
-    );
+    this.#submitOn('send', token, handle, 'stream', offset, length, performSend);
   }
 
   receiveFrom(token: number, handle: number, offset: number, length: number): void {
@@ -231,16 +237,14 @@ export class SimDriver implements Driver {
   }
 
   shutdown(token: number, handle: number): void {
-    this.#submitOn('shutdown', token, handle, 'stream', 0, 0, (operation, socket) =>
-      (socket as StreamSocket).send(operation),
-    );
+    this.#submitOn('shutdown', token, handle, 'stream', 0, 0, performSend);
   }
 
   cancel(token: number): void {
     this.#submitted.push(() => {
       const operation = this.#operations.get(token);
       if (operation === undefined || operation.isDecided) this.#network.count('cancelsLate');
-      else operation.cancel?.();
+      else operation.cancel?.(operation);
     });
   }
 
@@ -331,7 +335,7 @@ export class SimDriver implements Driver {
 
   #end(): void {
     for (const operation of [...this.#operations.values()]) {
-      if (!operation.isDecided) operation.cancel?.();
+      if (!operation.isDecided) operation.cancel?.(operation);
     }
     for (const socket of [...this.#handles]) {
       if (!socket.isClosing) socket.close(true);
@@ -360,9 +364,14 @@ export class SimDriver implements Driver {
     token: number,
     offset: number,
     length: number,
-    perform: (operation: Operation) => void,
+    perform: Operation['perform'],
+    target = 0,
+    socketKind?: Socket['kind'],
   ): void {
     const operation: Operation = {
+      target,
+      socketKind,
+      perform,
       token,
       kind,
       offset,
@@ -379,10 +388,27 @@ export class SimDriver implements Driver {
       this.#network.violate('limitViolations', `token ${token} is pending already`);
     }
     this.#operations.set(token, operation);
-    this.#submitted.push(() => {
-      if (this.#network.drivers.has(this)) perform(operation);
-      else this.#refuse(operation);
-    });
+    this.#submitted.push(operation);
+  }
+
+  #perform(operation: Operation): void {
+    if (!this.#network.drivers.has(this)) {
+      this.#refuse(operation);
+      return;
+    }
+    const { target, socketKind } = operation;
+    if (socketKind === undefined) {
+      operation.perform(operation, undefined);
+      return;
+    }
+    const socket = this.#handles.get(target);
+    if (socket === undefined || socket.isClosing || socket.kind !== socketKind) {
+      this.#network.count('unknownHandles');
+      this.#reports.finish(operation, { result: layout.ERROR_CLOSED });
+      return;
+    }
+    operation.socket = socket;
+    operation.perform(operation, socket);
   }
 
   /** After the end nobody pumps for this driver: its operations fail by themselves. */
@@ -400,18 +426,9 @@ export class SimDriver implements Driver {
     socketKind: Socket['kind'],
     offset: number,
     length: number,
-    perform: (operation: Operation, socket: Socket) => void,
+    perform: Operation['perform'],
   ): void {
-    this.#submit(kind, token, offset, length, (operation) => {
-      const socket = this.#handles.get(handle);
-      if (socket === undefined || socket.isClosing || socket.kind !== socketKind) {
-        this.#network.count('unknownHandles');
-        this.#reports.finish(operation, { result: layout.ERROR_CLOSED });
-        return;
-      }
-      operation.socket = socket;
-      perform(operation, socket);
-    });
+    this.#submit(kind, token, offset, length, perform, handle, socketKind);
   }
 
   #lend(kind: string, offset: number, length: number) {

@@ -15,6 +15,57 @@ export interface LentRange {
   isUntouched(): boolean;
 }
 
+/** A range that is only read. */
+class SentRange implements LentRange {
+  readonly #memory: LentMemory;
+  readonly #offset: number;
+  readonly #length: number;
+  readonly #sum: number;
+
+  constructor(memory: LentMemory, offset: number, length: number) {
+    this.#memory = memory;
+    this.#offset = offset;
+    this.#length = length;
+    this.#sum = sumOf(memory, offset, length);
+  }
+
+  isUntouched(): boolean {
+    return sumOf(this.#memory, this.#offset, this.#length) === this.#sum;
+  }
+}
+
+/** A range that is written, filled with a byte until then. */
+class FilledRange implements LentRange {
+  readonly #memory: LentMemory;
+  readonly #offset: number;
+  readonly #length: number;
+  readonly #byte: number;
+
+  constructor(memory: LentMemory, offset: number, length: number, byte: number) {
+    this.#memory = memory;
+    this.#offset = offset;
+    this.#length = length;
+    this.#byte = byte;
+    memory.u8.fill(byte, offset, offset + length);
+  }
+
+  isUntouched(): boolean {
+    const { u8, u32 } = this.#memory;
+    const byte = this.#byte;
+    const word = Math.imul(byte, 0x0101_0101) >>> 0;
+    const offset = this.#offset;
+    const end = offset + this.#length;
+    const first = Math.min(Math.ceil(offset / 4) * 4, end);
+    const last = Math.max(Math.floor(end / 4) * 4, first);
+    for (let at = offset; at < first; at += 1) if (u8[at] !== byte) return false;
+    for (let at = first / 4; at < Math.floor(last / 4); at += 1) {
+      if (u32[at] !== word) return false;
+    }
+    for (let at = last; at < end; at += 1) if (u8[at] !== byte) return false;
+    return true;
+  }
+}
+
 /** True when the range lies inside linear memory. */
 export function isInside({ u8 }: LentMemory, offset: number, length: number): boolean {
   return (
@@ -50,8 +101,7 @@ function sumOf({ u8, u32 }: LentMemory, offset: number, length: number): number 
 
 /** Lends a range that is only read. */
 export function lendSend(memory: LentMemory, offset: number, length: number): LentRange {
-  const sum = sumOf(memory, offset, length);
-  return { isUntouched: () => sumOf(memory, offset, length) === sum };
+  return new SentRange(memory, offset, length);
 }
 
 /** Lends a range that is written, and fills it. */
@@ -61,19 +111,5 @@ export function lendReceive(
   length: number,
   random: Random,
 ): LentRange {
-  const byte = random.integer(1, 255);
-  const word = Math.imul(byte, 0x0101_0101) >>> 0;
-  memory.u8.fill(byte, offset, offset + length);
-  return {
-    isUntouched() {
-      const { u8, u32 } = memory;
-      const [first, last] = wordsOf(offset, length);
-      for (let at = offset; at < first; at += 1) if (u8[at] !== byte) return false;
-      for (let at = first / 4; at < Math.floor(last / 4); at += 1) {
-        if (u32[at] !== word) return false;
-      }
-      for (let at = last; at < offset + length; at += 1) if (u8[at] !== byte) return false;
-      return true;
-    },
-  };
+  return new FilledRange(memory, offset, length, random.integer(1, 255));
 }

@@ -1,5 +1,4 @@
 /** What the sockets of a driver share: operations, and how they end. */
-import type { Endpoint } from '../backend.ts';
 import type { NetworkAddress } from './addresses.ts';
 import type { LentRange } from './lent.ts';
 
@@ -9,20 +8,28 @@ export interface Moment {
   order: number;
 }
 
+/** Called with the socket of `target`, or without one where there is no `socketKind`. */
+export type Perform = (operation: Operation, socket: Socket | undefined) => void;
+
 /** One submitted operation, from submission to its final completion. */
 export interface Operation extends Moment {
   readonly token: number;
   readonly kind: string;
   readonly offset: number;
   readonly length: number;
-  readonly endpoint?: Endpoint;
+  /** The handle that it is for, with `socketKind`; else 0. */
+  readonly target: number;
+  /** Of what kind its handle must be; undefined for an operation without one. */
+  readonly socketKind: Socket['kind'] | undefined;
+  /** What the next flush does with it. */
+  readonly perform: Perform;
   readonly lent: LentRange | undefined;
   /** Bytes of a send that were accepted. */
   done: number;
   /** The outcome stands; a cancel comes too late. */
   isDecided: boolean;
   /** Calls the operation off where it stands; undefined until it was performed. */
-  cancel: (() => void) | undefined;
+  cancel: ((operation: Operation) => void) | undefined;
   /** The socket it belongs to, if any: its close is reported after it. */
   socket: Socket | undefined;
 }

@@ -6,19 +6,33 @@ import * as layout from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
 import type { BackendHost } from '../backend.ts';
 import type { SimNetwork } from './network.ts';
-import type { Operation, Outcome, Reporter } from './operation.ts';
-import { isBefore, type Scheduled } from './scheduler.ts';
+import type { Moment, Operation, Outcome, Reporter } from './operation.ts';
+import { isBefore, Scheduled } from './scheduler.ts';
 import { systemErrorOf } from './system-errors.ts';
 
-/** A decided completion. */
-interface Report {
+/** A decided completion, on its way. */
+class Report extends Scheduled {
   readonly operation: Operation;
   readonly outcome: Outcome;
-  scheduled: Scheduled | undefined;
+
+  constructor(
+    timeMs: number,
+    operation: Operation,
+    outcome: Outcome,
+    run: (scheduled: Scheduled) => void,
+  ) {
+    super(timeMs, operation.order, 'network', run);
+    this.operation = operation;
+    this.outcome = outcome;
+  }
 }
 
 /** Added to an order number to come right after it: numbers handed out are whole. */
 const RIGHT_AFTER = 2 ** -20;
+
+function isEarlier(moment: Moment, timeMs: number, order: number): boolean {
+  return moment.timeMs < timeMs || (moment.timeMs === timeMs && moment.order < order);
+}
 
 export class Reports implements Reporter {
   readonly #host: BackendHost;
@@ -26,7 +40,11 @@ export class Reports implements Reporter {
   readonly #addresses: AddressRecords;
   readonly #driver: number;
   readonly #over: (operation: Operation) => void;
-  readonly #reports = new Set<Report>();
+  /** One for all: it also tells them from those of other drivers. */
+  readonly #run = (scheduled: Scheduled): void => {
+    const { operation, outcome } = scheduled as Report;
+    this.#report(operation, outcome);
+  };
   /** Completions reported since the loop last handled some. */
   unhandled = 0;
 
@@ -51,28 +69,20 @@ export class Reports implements Reporter {
     const { scheduler } = this.#network;
     if (((outcome.flags ?? 0) & layout.COMPLETION_MORE) === 0) operation.isDecided = true;
     this.#place(operation);
-    const report: Report = { operation, outcome, scheduled: undefined };
-    this.#reports.add(report);
-    report.scheduled = scheduler.at(
-      operation.timeMs,
-      () => this.#report(report),
-      'network',
-      operation.order,
-    );
+    scheduler.add(new Report(scheduler.dueMs(operation.timeMs), operation, outcome, this.#run));
   }
 
   reportNow(operation: Operation, outcome: Outcome): void {
-    this.#report({ operation, outcome, scheduled: undefined });
+    this.#report(operation, outcome);
   }
 
   /** Reports all that is on its way, in order, without waiting for its time. */
   reportAll(): void {
-    const reports = [...this.#reports].sort((a, b) =>
-      isBefore(a.scheduled as Scheduled, b.scheduled as Scheduled) ? -1 : 1,
-    );
-    for (const report of reports) {
-      this.#network.scheduler.cancel(report.scheduled as Scheduled);
-      this.#report(report);
+    const { scheduler } = this.#network;
+    const own = [...scheduler.waiting()].filter(({ run }) => run === this.#run);
+    for (const report of own.sort((a, b) => (isBefore(a, b) ? -1 : 1))) {
+      scheduler.cancel(report);
+      this.#run(report);
     }
   }
 
@@ -82,7 +92,7 @@ export class Reports implements Reporter {
    * before anything else of its handle.
    */
   #place(operation: Operation): void {
-    const { scheduler, random, settings } = this.#network;
+    const { random, scheduler, settings } = this.#network;
     let timeMs = scheduler.nowMs;
     let order = scheduler.nextOrder();
     if (random.chance(settings.shuffle)) {
@@ -91,11 +101,13 @@ export class Reports implements Reporter {
       else timeMs = scheduler.tickAfter(random.between([0, settings.shuffleMs]));
     }
     const { socket } = operation;
-    const after = [operation, operation.kind === 'close' ? socket : undefined];
-    for (const earlier of after) {
-      if (earlier === undefined || isBefore(earlier, { timeMs, order })) continue;
-      timeMs = earlier.timeMs;
-      order = earlier.order + RIGHT_AFTER;
+    if (!isEarlier(operation, timeMs, order)) {
+      timeMs = operation.timeMs;
+      order = operation.order + RIGHT_AFTER;
+    }
+    if (operation.kind === 'close' && socket !== undefined && !isEarlier(socket, timeMs, order)) {
+      timeMs = socket.timeMs;
+      order = socket.order + RIGHT_AFTER;
     }
     operation.timeMs = timeMs;
     operation.order = order;
@@ -105,11 +117,9 @@ export class Reports implements Reporter {
     }
   }
 
-  #report(report: Report): void {
-    const { operation, outcome } = report;
+  #report(operation: Operation, outcome: Outcome): void {
     const { token, kind } = operation;
     const { result, flags = 0, buffer = layout.NOTHING } = outcome;
-    this.#reports.delete(report);
     if (operation.lent?.isUntouched() === false) {
       this.#network.violate(
         'lentViolations',
@@ -121,7 +131,9 @@ export class Reports implements Reporter {
     if ((flags & layout.COMPLETION_MORE) === 0) this.#over(operation);
     this.unhandled += 1;
     this.#network.count('completions');
-    this.#network.trace(`${this.#driver} ${kind} ${token} ${result} ${flags}`);
+    if (this.#network.settings.trace !== undefined) {
+      this.#network.trace(`${this.#driver} ${kind} ${token} ${result} ${flags}`);
+    }
     this.#host.complete(token, result, flags, buffer, systemErrorOf(result));
   }
 

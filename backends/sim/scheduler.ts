@@ -24,10 +24,15 @@ export class Scheduled {
   readonly timeMs: number;
   readonly order: number;
   readonly kind: ScheduledKind;
-  /** Undefined once it has run or was called off. */
-  run: (() => void) | undefined;
+  /** Undefined once it has run or was called off. Called with this: one function can serve many. */
+  run: ((scheduled: Scheduled) => void) | undefined;
 
-  constructor(timeMs: number, order: number, kind: ScheduledKind, run: () => void) {
+  constructor(
+    timeMs: number,
+    order: number,
+    kind: ScheduledKind,
+    run: (scheduled: Scheduled) => void,
+  ) {
     this.timeMs = timeMs;
     this.order = order;
     this.kind = kind;
@@ -82,10 +87,24 @@ export class Scheduler {
     kind: ScheduledKind = 'network',
     order = this.nextOrder(),
   ): Scheduled {
-    const scheduled = new Scheduled(Math.max(toTick(timeMs), this.#nowMs), order, kind, run);
-    this.#count(kind, 1);
+    return this.add(new Scheduled(this.dueMs(timeMs), order, kind, run));
+  }
+
+  /** When something happens that is wanted at `timeMs`: on a tick, and not before now. */
+  dueMs(timeMs: number): number {
+    return Math.max(toTick(timeMs), this.#nowMs);
+  }
+
+  /** As `at`, for what carries more than a function; its time is one of `dueMs`. */
+  add<Kind extends Scheduled>(scheduled: Kind): Kind {
+    this.#count(scheduled.kind, 1);
     this.#push(scheduled);
     return scheduled;
+  }
+
+  /** What is still to happen, in no order. */
+  *waiting(): Iterable<Scheduled> {
+    for (const entry of this.#heap) if (entry.run !== undefined) yield entry;
   }
 
   cancel(scheduled: Scheduled): void {
@@ -116,10 +135,10 @@ export class Scheduler {
     const next = this.nextTimeMs();
     if (next === undefined || next > this.#nowMs) return false;
     const scheduled = this.#pop();
-    const run = scheduled.run as () => void;
+    const run = scheduled.run as (scheduled: Scheduled) => void;
     scheduled.run = undefined;
     this.#count(scheduled.kind, -1);
-    run();
+    run(scheduled);
     return true;
   }
 

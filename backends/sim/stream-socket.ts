@@ -56,7 +56,7 @@ export class StreamSocket implements Socket {
     if (this.#receives.length >= (settings.selectsBuffers ? 1 : settings.receiveDepth)) {
       this.#network.violate('limitViolations', `more receives pending than limits.receiveDepth`);
     }
-    operation.cancel = () => this.#cancelReceive(operation);
+    operation.cancel = this.#cancelReceive;
     this.#receives.push(operation);
     this.#serveSoon();
   }
@@ -64,11 +64,14 @@ export class StreamSocket implements Socket {
   send(operation: Operation): void {
     this.#perhapsBreakOff();
     const { settings } = this.#network;
-    const pending = this.#sends.filter(({ kind }) => kind === 'send').length;
-    if (operation.kind === 'send' && pending >= settings.sendDepth) {
+    const isOneTooMany =
+      operation.kind === 'send' &&
+      this.#sends.length >= settings.sendDepth &&
+      this.#sends.filter(({ kind }) => kind === 'send').length >= settings.sendDepth;
+    if (isOneTooMany) {
       this.#network.violate('limitViolations', 'more sends pending than limits.sendDepth');
     }
-    operation.cancel = () => this.#cancelSend(operation);
+    operation.cancel = this.#cancelSend;
     this.#sends.push(operation);
     this.#serveSends();
   }
@@ -93,7 +96,7 @@ export class StreamSocket implements Socket {
     }
   }
 
-  #cancelReceive(operation: Operation): void {
+  readonly #cancelReceive = (operation: Operation): void => {
     const { incoming } = this.#end;
     const { random, settings, scheduler } = this.#network;
     const giveUp = () => {
@@ -109,9 +112,9 @@ export class StreamSocket implements Socket {
     } else {
       giveUp();
     }
-  }
+  };
 
-  #cancelSend(operation: Operation): void {
+  readonly #cancelSend = (operation: Operation): void => {
     const place = this.#sends.indexOf(operation);
     if (place < 0) return;
     this.#sends.splice(place, 1);
@@ -123,18 +126,20 @@ export class StreamSocket implements Socket {
       this.#canceled(operation);
     }
     this.#serveSends();
-  }
+  };
 
   /** In an event of its own: a submission completes nothing. */
   #serveSoon(): void {
     if (this.#isServing) return;
     this.#isServing = true;
     const { scheduler } = this.#network;
-    scheduler.at(scheduler.nowMs, () => {
-      this.#isServing = false;
-      this.#serveReceives();
-    });
+    scheduler.at(scheduler.nowMs, this.#serveNow);
   }
+
+  readonly #serveNow = (): void => {
+    this.#isServing = false;
+    this.#serveReceives();
+  };
 
   #cut(length: number): number {
     const { random, settings } = this.#network;

@@ -4,20 +4,23 @@
  * writes to. That one is silent while the ring is looked at anyway.
  */
 import * as c from './constants.ts';
+import { DESCRIPTOR_BELL, type NativeMemory } from './memory.ts';
 import type { Ring } from './ring.ts';
 import { LinuxError, type System } from './system.ts';
 
 export class Bell {
   readonly fd: number;
   readonly #system: System;
+  readonly #memory: NativeMemory;
   readonly #ring: Ring;
   readonly #isOwn: boolean;
   /** The kernel may have written to it. */
   #mayHaveRung = false;
 
   /** @throws Error in words for a person */
-  constructor(system: System, ring: Ring) {
+  constructor(system: System, memory: NativeMemory, ring: Ring) {
     this.#system = system;
+    this.#memory = memory;
     this.#ring = ring;
     this.#isOwn = ring.isDeferred;
     this.fd = ring.fd;
@@ -32,6 +35,7 @@ export class Bell {
       throw error;
     }
     this.fd = fd;
+    memory.keep(DESCRIPTOR_BELL, fd);
   }
 
   /**
@@ -51,6 +55,8 @@ export class Bell {
   }
 
   close(): void {
-    if (this.#isOwn) this.#system.libc.close(this.fd);
+    if (!this.#isOwn) return;
+    this.#memory.keep(DESCRIPTOR_BELL, -1);
+    this.#system.libc.close(this.fd);
   }
 }

@@ -54,6 +54,7 @@ export const COUNTERS = [
   'enters',
   'submitted',
   'waits',
+  'wakes',
   'passes',
   'fullRings',
   'accepts',

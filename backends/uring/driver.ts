@@ -120,8 +120,9 @@ export class UringDriver implements Driver {
 
   /** What dies with no thread: see `reclaim`. */
   get remains(): Remains {
-    const { ring, memory } = this.#context;
-    return { ring: ring.fd, handles: memory.handleTable, handleCount: memory.handleCapacity };
+    const { memory } = this.#context;
+    const { descriptors, handleTable, handleCapacity } = memory;
+    return { descriptors, handles: handleTable, handleCount: handleCapacity };
   }
 
   get #isOpen(): boolean {

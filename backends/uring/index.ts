@@ -1,14 +1,21 @@
 /** Streams and datagrams on Linux's io_uring, by foreign calls: Node, Bun and Deno. */
 import process from 'node:process';
-import type { BackendHost, BackendSelection, PortSizes, Probe, WorkerDriver } from '../backend.ts';
+import type {
+  BackendHost,
+  BackendSelection,
+  PortSizes,
+  Probe,
+  Waker,
+  WorkerDriver,
+} from '../backend.ts';
 import { UringDriver } from './driver.ts';
 import { nativeBytes } from './memory.ts';
 import { checkOptions, type UringOptions } from './options.ts';
 import { loadSystem } from './system.ts';
 
 export { reclaim } from './reclaim.ts';
-export { openWaker, type Waker } from './waker.ts';
-export type { UringOptions };
+export { openWaker } from './waker.ts';
+export type { UringOptions, Waker };
 
 export const name = 'uring';
 

@@ -20,6 +20,12 @@ const CACHE_LINE_BYTES = 64;
 export const NAME_OFFSET = 64;
 export const NAME_LENGTH_OFFSET = NAME_OFFSET + sockaddr_storage.$size;
 
+/** Descriptors of a driver that are no sockets: words of `NativeMemory.descriptors`, -1 where there is none. */
+export const DESCRIPTOR_RING = 0;
+export const DESCRIPTOR_BELL = 1;
+export const DESCRIPTOR_WAKER = 2;
+export const DESCRIPTOR_COUNT = 3;
+
 function handleCapacityOf({ maxConnections }: PortSizes): number {
   return maxConnections + SPARE_HANDLES;
 }
@@ -54,7 +60,8 @@ export function nativeBytes(options: CheckedOptions, sizes: PortSizes): number {
     handleCapacityOf(sizes) * layout.URING_HANDLE_BYTES +
     layout.SUBMISSION_BYTES +
     SCRATCH_BYTES +
-    8 * CACHE_LINE_BYTES
+    DESCRIPTOR_COUNT * 4 +
+    9 * CACHE_LINE_BYTES
   );
 }
 
@@ -81,6 +88,8 @@ export class NativeMemory {
    * NAME_OFFSET, its length at NAME_LENGTH_OFFSET.
    */
   readonly scratch: number;
+  /** Address of the words that name the driver's own descriptors: see `reclaim`. */
+  readonly descriptors: number;
   readonly handleCapacity: number;
   readonly #handles: number;
   readonly #pageBytes: number;
@@ -107,6 +116,8 @@ export class NativeMemory {
     this.#handles = core.reserve(this.handleCapacity * layout.URING_HANDLE_BYTES);
     this.single = core.reserve(layout.SUBMISSION_BYTES);
     this.scratch = core.reserve(SCRATCH_BYTES);
+    this.descriptors = core.reserve(DESCRIPTOR_COUNT * 4);
+    for (let which = 0; which < DESCRIPTOR_COUNT; which++) this.keep(which, -1);
     const none = layout.UringHandle.fd / 4;
     for (let handle = 0; handle < this.handleCapacity; handle++) {
       core.i32[this.#handleWord(handle) + none] = -1;
@@ -155,6 +166,14 @@ export class NativeMemory {
     const { u32 } = this.core;
     u32[at >>> 2] = value % 2 ** 32;
     u32[(at >>> 2) + 1] = Math.floor(value / 2 ** 32);
+  }
+
+  /**
+   * Notes a descriptor where whoever survives this thread finds it; -1 before it
+   * is closed here, since its number may then be another file's.
+   */
+  keep(which: number, fd: number): void {
+    this.core.i32[(this.descriptors >>> 2) + which] = fd;
   }
 
   // ------------------------------------------------------------ handles

@@ -53,10 +53,10 @@ export class Pump {
   /** @throws LinuxError: what it sleeps by is made now, not when descriptors are used up */
   constructor(context: Context, work: PumpWork) {
     this.#context = context;
-    const { system, ring, options } = context;
-    if (options.blocking) this.#waker = new WakerEnd(system, context.submitter);
+    const { system, memory, ring, options } = context;
+    if (options.blocking) this.#waker = new WakerEnd(system, memory, context.submitter);
     else {
-      const bell = new Bell(system, ring);
+      const bell = new Bell(system, memory, ring);
       this.#bell = bell;
       try {
         this.#sleeper = createSleeper(system, bell.fd, this.#woken);
@@ -102,6 +102,7 @@ export class Pump {
   /** Another thread wants it. */
   #rung(): void {
     this.#waker?.completed();
+    this.#context.counts.wakes++;
     this.#asked = true;
   }
 

@@ -6,11 +6,13 @@
  */
 import * as layout from '#generated/layout';
 import * as c from './constants.ts';
+import { DESCRIPTOR_COUNT } from './memory.ts';
 import { loadSystem } from './system.ts';
 
 /** Where a driver's descriptors are found. */
 export interface Remains {
-  readonly ring: number;
+  /** Address of the words with its own: see `DESCRIPTOR_RING` and those behind it. */
+  readonly descriptors: number;
   /** Address of its UringHandles, in its linear memory. */
   readonly handles: number;
   readonly handleCount: number;
@@ -18,7 +20,7 @@ export interface Remains {
 
 /** Closes what the driver of a dead thread has open; its connections are reset. */
 export async function reclaim(memory: WebAssembly.Memory, remains: unknown): Promise<void> {
-  const { ring, handles, handleCount } = remains as Remains;
+  const { descriptors, handles, handleCount } = remains as Remains;
   const { libc } = await loadSystem();
   const words = new Int32Array(memory.buffer);
   const linger = new Uint8Array(Uint32Array.of(1, 0).buffer);
@@ -29,7 +31,11 @@ export async function reclaim(memory: WebAssembly.Memory, remains: unknown): Pro
     libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, linger, c.linger.$size);
     libc.close(fd);
   }
-  libc.close(ring);
+  // What it has closed itself is not named here any more.
+  for (let which = 0; which < DESCRIPTOR_COUNT; which++) {
+    const fd = words[(descriptors >>> 2) + which] as number;
+    if (fd >= 0) libc.close(fd);
+  }
 }
 
 /** An open handle has its descriptor, a closing one -2 less it, others -1. */

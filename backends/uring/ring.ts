@@ -2,7 +2,7 @@
 import * as layout from '#generated/layout';
 import * as c from './constants.ts';
 import { MappedRings } from './mapped-rings.ts';
-import type { NativeMemory } from './memory.ts';
+import { DESCRIPTOR_RING, type NativeMemory } from './memory.ts';
 import { type CheckedOptions, RING_PLACES, type RingPlace } from './options.ts';
 import { copyPlaces, fillIndices, type RingWords, ringPlaces, wordsOf } from './ring-places.ts';
 import { refusal, type System } from './system.ts';
@@ -62,6 +62,7 @@ export class Ring {
     this.#memory = memory;
     const { fd, params, attempt, rings } = this.#setup(options);
     this.fd = fd;
+    memory.keep(DESCRIPTOR_RING, fd);
     this.rings = rings;
     this.isDeferred = attempt.isDeferred;
     this.multishot = attempt.multishot && options.multishot;
@@ -72,6 +73,7 @@ export class Ring {
       try {
         this.#mapped = new MappedRings(system, memory, fd, { params, kernels, ours: places });
       } catch (error) {
+        memory.keep(DESCRIPTOR_RING, -1);
         system.libc.close(fd);
         throw error;
       }
@@ -257,6 +259,7 @@ export class Ring {
     if (this.#hasBuffers) {
       libc.io_uring_register(this.fd, c.IORING_UNREGISTER_PBUF_RING, this.#bufferRing(0, 0), 1);
     }
+    this.#memory.keep(DESCRIPTOR_RING, -1);
     libc.close(this.fd);
     this.#mapped?.close();
   }

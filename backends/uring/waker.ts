@@ -1,5 +1,7 @@
 /** Ends a wait in the kernel from another thread: an eventfd that the waiting ring polls. */
+import type { Waker } from '../backend.ts';
 import * as c from './constants.ts';
+import { DESCRIPTOR_WAKER, type NativeMemory } from './memory.ts';
 import { type Submitter, TAG_WAKER } from './submitter.ts';
 import { LinuxError, loadSystem, type System } from './system.ts';
 
@@ -8,16 +10,19 @@ export class WakerEnd {
   /** To be handed to `openWaker` in other threads, while this driver is open. */
   readonly fd: number;
   readonly #system: System;
+  readonly #memory: NativeMemory;
   readonly #submitter: Submitter;
   #isArmed = false;
 
   /** @throws LinuxError */
-  constructor(system: System, submitter: Submitter) {
+  constructor(system: System, memory: NativeMemory, submitter: Submitter) {
     this.#system = system;
+    this.#memory = memory;
     this.#submitter = submitter;
     const { libc } = system;
     this.fd = libc.eventfd(0, c.EFD_CLOEXEC | c.EFD_NONBLOCK);
     if (this.fd < 0) throw new LinuxError('eventfd', libc.errno());
+    memory.keep(DESCRIPTOR_WAKER, this.fd);
   }
 
   /** The wait that comes is ended by a wake, also by one that was before. */
@@ -38,14 +43,9 @@ export class WakerEnd {
   }
 
   close(): void {
+    this.#memory.keep(DESCRIPTOR_WAKER, -1);
     this.#system.libc.close(this.fd);
   }
-}
-
-/** The part of a thread that wakes. */
-export interface Waker {
-  wake(): void;
-  close(): void;
 }
 
 /**

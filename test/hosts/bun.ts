@@ -3,7 +3,7 @@ import { findProgram, runProcess } from './process.ts';
 
 export const bun: Host = {
   name: 'bun',
-  suites: ['core', 'threads', 'host', ...WINDOWS_ONLY],
+  suites: ['core', 'threads', 'workers', 'host', ...WINDOWS_ONLY],
   install: 'run `npm ci`, which installs the package `bun` with its binary',
   find: () => findProgram('bun'),
   run: (program, options) => runProcess(program, ['run'], options),

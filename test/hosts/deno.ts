@@ -3,7 +3,7 @@ import { findProgram, runProcess } from './process.ts';
 
 export const deno: Host = {
   name: 'deno',
-  suites: ['core', 'threads', 'host'],
+  suites: ['core', 'threads', 'workers', 'host'],
   install: 'run `npm ci`, which installs the package `deno` with its binary',
   find: () => findProgram('deno'),
   run: (program, options) =>

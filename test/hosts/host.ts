@@ -1,7 +1,16 @@
 /** What the runner knows of a host: where it is, and how it runs a bundle. */
 import process from 'node:process';
 
-export type SuiteName = 'core' | 'threads' | 'host' | 'windows' | 'examples' | 'cli';
+export type SuiteName =
+  | 'core'
+  | 'threads'
+  | 'workers'
+  | 'host'
+  | 'windows'
+  | 'examples'
+  | 'cli'
+  | 'bench'
+  | 'model';
 
 /** Suites that a host runs only where it is a program of Windows. */
 export const WINDOWS_ONLY: readonly SuiteName[] = process.platform === 'win32' ? ['windows'] : [];

@@ -4,7 +4,17 @@ import { runProcess } from './process.ts';
 
 export const node: Host = {
   name: 'node',
-  suites: ['core', 'threads', 'host', ...WINDOWS_ONLY, 'examples', 'cli'],
+  suites: [
+    'core',
+    'threads',
+    'workers',
+    'host',
+    ...WINDOWS_ONLY,
+    'examples',
+    'cli',
+    'bench',
+    'model',
+  ],
   install: 'install Node.js from https://nodejs.org',
   find: async () => process.execPath,
   run: (program, options) => runProcess(program, ['--enable-source-maps'], options),

@@ -132,7 +132,7 @@ function windowsHost(runtime: Runtime): Host {
   let needs: Needs | undefined;
   return {
     name: runtime.name,
-    suites: ['core', 'threads', 'host', 'windows'],
+    suites: ['core', 'threads', 'workers', 'host', 'windows'],
     install: INSTALL,
     slowness: 2,
     find: findWine,

@@ -163,7 +163,7 @@ for (const variant of variants) {
     }));
 
   test(`${name}: time limits`, () =>
-    withShared(variant, { idleTimeoutMs: 100, closeTimeoutMs: 100 }, async ({ client, words }) => {
+    withShared(variant, { idleTimeoutMs: 500, closeTimeoutMs: 500 }, async ({ client, words }) => {
       // One after the other: between them nobody has a limit, and nobody looks.
       for (let i = 1; i <= 2; i++) {
         const idle = await client();
