@@ -129,10 +129,6 @@ const REFUSED: readonly (readonly [string[], RegExp])[] = [
     ['echo', '--workers', '2', '--path', '/tmp/overlapped-never.sock'],
     /scheduling 'pinned' listens on a TCP port: a path cannot be listened on by several threads/,
   ],
-  [
-    ['stress', '--experiment', 'order', '--backend', 'uring'],
-    /order needs receives that are pending: --backend sim or iocp/,
-  ],
 ];
 
 for (const [argv, reason] of REFUSED) {

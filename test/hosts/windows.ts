@@ -15,7 +15,7 @@ import {
   wineEnvironment,
 } from '../windows/prefix.ts';
 import { bunProgram, koffiModules, nodeProgram, prefixTemplate } from '../windows/setup.ts';
-import type { Host, RunOptions, RunResult } from './host.ts';
+import type { Host, RunOptions, RunResult, SuiteName } from './host.ts';
 import { findProgram, start } from './process.ts';
 import { FileLines } from './windows-output.ts';
 
@@ -28,6 +28,8 @@ const SIMULATOR = ['test/backends/sim/', 'test/conformance/sim.'];
 /** `net` on Windows is tested in one of the three: the others have their own backend, or the same libuv. */
 const NET = ['test/backends/net/', 'test/conformance/net.', 'test/foreign/net.'];
 
+const SUITES: readonly SuiteName[] = ['core', 'threads', 'workers', 'host', 'windows'];
+
 /** What sets one of these hosts apart from the others. */
 interface Runtime {
   readonly name: string;
@@ -35,6 +37,7 @@ interface Runtime {
   readonly argv: readonly string[];
   /** Tests that it leaves out: beginnings of their paths. */
   readonly without: readonly string[];
+  readonly suites?: readonly SuiteName[];
   getProgram(): Promise<string>;
 }
 
@@ -132,7 +135,7 @@ function windowsHost(runtime: Runtime): Host {
   let needs: Needs | undefined;
   return {
     name: runtime.name,
-    suites: ['core', 'threads', 'workers', 'host', 'windows'],
+    suites: runtime.suites ?? SUITES,
     install: INSTALL,
     slowness: 2,
     find: findWine,
@@ -159,6 +162,8 @@ export const WINDOWS_HOSTS: readonly Host[] = [
     name: 'windows-node22',
     argv: ['--enable-source-maps'],
     without: [...SIMULATOR, ...NET],
+    // Servers with workers take minutes in Wine, and the other Node has shown them.
+    suites: SUITES.filter((suite) => suite !== 'workers'),
     getProgram: () => nodeProgram(NODE_22),
   }),
   windowsHost({

@@ -1,6 +1,7 @@
 /** One I/O worker without a server around it, for tests. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { WorkerDriver } from '../../../backends/backend.ts';
 import {
   type BackendDescription,
   chooseSpreadingBackend,
@@ -14,7 +15,7 @@ import { FRAMING, HANDLERS } from './servers.ts';
 export const PATIENCE_MS = 20_000;
 
 /** How a worker of this host can drive a port of the backend. */
-export async function driversOf(backend: BackendDescription) {
+export async function driversOf(backend: BackendDescription): Promise<readonly WorkerDriver[]> {
   return chooseSpreadingBackend(backend, new Map()).then(
     ({ drivers }) => drivers,
     () => [],
