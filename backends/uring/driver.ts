@@ -365,7 +365,7 @@ export class UringDriver implements Driver {
       else this.#pump.wake();
       await new Promise<void>((resolve) => setTimeout(resolve, 1));
     }
-    this.#pump.stop();
+    await this.#pump.stop();
     this.#context.release();
     const left = { operations: this.#pendingOperations, handles: handles.open };
     if (left.operations === 0) {

@@ -24,7 +24,10 @@ export const NAME_LENGTH_OFFSET = NAME_OFFSET + sockaddr_storage.$size;
 export const DESCRIPTOR_RING = 0;
 export const DESCRIPTOR_BELL = 1;
 export const DESCRIPTOR_WAKER = 2;
-export const DESCRIPTOR_COUNT = 3;
+/** Of the thread that sleeps for several drivers: see `Waiter`. */
+export const DESCRIPTOR_SET = 3;
+export const DESCRIPTOR_SET_BELL = 4;
+export const DESCRIPTOR_COUNT = 5;
 
 function handleCapacityOf({ maxConnections }: PortSizes): number {
   return maxConnections + SPARE_HANDLES;

@@ -59,7 +59,7 @@ export class Pump {
       const bell = new Bell(system, memory, ring);
       this.#bell = bell;
       try {
-        this.#sleeper = createSleeper(system, bell.fd, this.#woken);
+        this.#sleeper = createSleeper(system, memory, bell.fd, this.#woken);
       } catch (error) {
         bell.close();
         throw error;
@@ -248,11 +248,12 @@ export class Pump {
     counts.submitted += waiting;
   }
 
-  stop(): void {
+  /** Resolves once its descriptors are given back. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     clearImmediate(this.#immediate);
     this.#rouse();
-    this.#sleeper?.close();
+    await this.#sleeper?.close();
     this.#bell?.close();
     this.#waker?.close();
   }

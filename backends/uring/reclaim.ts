@@ -6,7 +6,7 @@
  */
 import * as layout from '#generated/layout';
 import * as c from './constants.ts';
-import { DESCRIPTOR_COUNT } from './memory.ts';
+import { DESCRIPTOR_COUNT, DESCRIPTOR_SET_BELL } from './memory.ts';
 import { loadSystem } from './system.ts';
 
 /** Where a driver's descriptors are found. */
@@ -31,6 +31,9 @@ export async function reclaim(memory: WebAssembly.Memory, remains: unknown): Pro
     libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, linger, c.linger.$size);
     libc.close(fd);
   }
+  // A thread of the host's pool may wait there for the one that is no more.
+  const setBell = words[(descriptors >>> 2) + DESCRIPTOR_SET_BELL] as number;
+  if (setBell >= 0) libc.write(setBell, new Uint8Array(BigUint64Array.of(1n).buffer), 8);
   // What it has closed itself is not named here any more.
   for (let which = 0; which < DESCRIPTOR_COUNT; which++) {
     const fd = words[(descriptors >>> 2) + which] as number;

@@ -11,6 +11,7 @@ import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
 import * as c from './constants.ts';
 import type { Address } from './libc.ts';
+import { DESCRIPTOR_SET, DESCRIPTOR_SET_BELL, type NativeMemory } from './memory.ts';
 import { LinuxError, type System } from './system.ts';
 
 /** Wakes one driver. */
@@ -22,7 +23,8 @@ export interface Sleeper {
   sleep(referenced: boolean): void;
   /** Nobody waits for the call any more. */
   stop(): void;
-  close(): void;
+  /** Resolves when its descriptors are given back. */
+  close(): Promise<void>;
 }
 
 /** What can be had of koffi's watching of descriptors; its published type leaves out the status. */
@@ -34,10 +36,17 @@ interface Watch {
   unref(): void;
 }
 
-export function createSleeper(system: System, fd: number, onWake: () => void): Sleeper {
+export function createSleeper(
+  system: System,
+  memory: NativeMemory,
+  fd: number,
+  onWake: () => void,
+): Sleeper {
   // In Bun it ends the process, in Deno it calls back only once.
   const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
-  return isNode ? new WatchSleeper(system, fd, onWake) : new ThreadSleeper(system, fd, onWake);
+  return isNode
+    ? new WatchSleeper(system, fd, onWake)
+    : new ThreadSleeper(system, memory, fd, onWake);
 }
 
 /** Node's event loop has the descriptor among those that it waits for. */
@@ -64,7 +73,7 @@ class WatchSleeper implements Sleeper {
     this.#watch.stop();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#watch.close();
   }
 }
@@ -74,14 +83,16 @@ const UNREFERENCED_POLL_MS = 10;
 
 class ThreadSleeper implements Sleeper {
   readonly fd: number;
+  readonly memory: NativeMemory;
   readonly #waiter: Waiter;
   readonly #onWake: () => void;
   #timer: NodeJS.Timeout | undefined;
   /** Waits for a call, and holds the process. */
   isAsleep = false;
 
-  constructor(system: System, fd: number, onWake: () => void) {
+  constructor(system: System, memory: NativeMemory, fd: number, onWake: () => void) {
     this.fd = fd;
+    this.memory = memory;
     this.#onWake = onWake;
     this.#waiter = Waiter.for(system);
     this.#waiter.add(this);
@@ -111,9 +122,9 @@ class ThreadSleeper implements Sleeper {
     this.#waiter.settle();
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.stop();
-    this.#waiter.remove(this);
+    return this.#waiter.remove(this);
   }
 }
 
@@ -132,6 +143,10 @@ class Waiter {
   readonly #events = new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer);
   readonly #address: Address;
   readonly #sleepers = new Map<number, ThreadSleeper>();
+  /** Also those that have not slept yet. */
+  readonly #all = new Set<ThreadSleeper>();
+  /** Called as the wait ends, with nobody left. */
+  #onEnd: (() => void) | undefined;
   #isWaiting = false;
   #isRung = false;
 
@@ -158,7 +173,11 @@ class Waiter {
     process.on('exit', this.#ring);
   }
 
-  add({ fd }: ThreadSleeper): void {
+  add(sleeper: ThreadSleeper): void {
+    const { fd, memory } = sleeper;
+    this.#all.add(sleeper);
+    memory.keep(DESCRIPTOR_SET, this.#set);
+    memory.keep(DESCRIPTOR_SET_BELL, this.#bell);
     this.#control(c.EPOLL_CTL_ADD, fd, c.EPOLLONESHOT, fd);
   }
 
@@ -169,9 +188,33 @@ class Waiter {
     if (!this.#isWaiting) this.#wait();
   }
 
-  remove(sleeper: ThreadSleeper): void {
-    this.#sleepers.delete(sleeper.fd);
-    this.#control(c.EPOLL_CTL_DEL, sleeper.fd, 0, 0);
+  async remove(sleeper: ThreadSleeper): Promise<void> {
+    const { fd, memory } = sleeper;
+    if (!this.#all.delete(sleeper)) return;
+    this.#sleepers.delete(fd);
+    this.#control(c.EPOLL_CTL_DEL, fd, 0, 0);
+    const isLast = this.#all.size === 0;
+    if (isLast) {
+      Waiter.#current = undefined;
+      await this.#end();
+    }
+    memory.keep(DESCRIPTOR_SET, -1);
+    memory.keep(DESCRIPTOR_SET_BELL, -1);
+    if (isLast) {
+      this.#system.libc.close(this.#set);
+      this.#system.libc.close(this.#bell);
+    }
+  }
+
+  /** Resolves once no thread waits. */
+  async #end(): Promise<void> {
+    if (this.#isWaiting) {
+      await new Promise<void>((resolve) => {
+        this.#onEnd = resolve;
+        this.#ring();
+      });
+    }
+    process.off('exit', this.#ring);
   }
 
   /** Ends the wait if nobody sleeps any more. */
@@ -204,6 +247,10 @@ class Waiter {
 
   readonly #waited = (error: Error | null, count: number): void => {
     this.#isWaiting = false;
+    if (this.#onEnd !== undefined) {
+      this.#onEnd();
+      return;
+    }
     if (error !== null) throw error;
     if (this.#isRung) {
       this.#isRung = false;
