@@ -24,6 +24,7 @@ import { isInside, lendReceive, lendSend } from './lent.ts';
 import { ListenerSocket } from './listener-socket.ts';
 import type { Attempt, SimNetwork } from './network.ts';
 import type { Operation, Socket } from './operation.ts';
+import { Pending } from './pending.ts';
 import { Reports } from './reports.ts';
 import { Shortage } from './shortage.ts';
 import type { StreamEnd } from './stream.ts';
@@ -38,7 +39,7 @@ export class SimDriver implements Driver {
   readonly #host: BackendHost;
   readonly #network: SimNetwork;
   readonly #handles = new Handles();
-  readonly #operations = new Map<number, Operation>();
+  readonly #operations = new Pending();
   readonly #reports: Reports;
   readonly #shortage: Shortage;
   /** Submitted, and performed by the next `flush`. */
@@ -334,7 +335,7 @@ export class SimDriver implements Driver {
   }
 
   #end(): void {
-    for (const operation of [...this.#operations.values()]) {
+    for (const operation of this.#operations.all()) {
       if (!operation.isDecided) operation.cancel?.(operation);
     }
     for (const socket of [...this.#handles]) {
@@ -342,7 +343,7 @@ export class SimDriver implements Driver {
       socket.isClosing = true;
     }
     // A cancel that lost is over now all the same: nothing comes any more.
-    for (const operation of this.#operations.values()) {
+    for (const operation of this.#operations.all()) {
       if (!operation.isDecided) this.#reports.finish(operation, { result: layout.ERROR_CANCELED });
     }
     this.#reports.reportAll();
@@ -384,10 +385,9 @@ export class SimDriver implements Driver {
       timeMs: 0,
       order: 0,
     };
-    if (this.#operations.has(token)) {
+    if (!this.#operations.add(operation)) {
       this.#network.violate('limitViolations', `token ${token} is pending already`);
     }
-    this.#operations.set(token, operation);
     this.#submitted.push(operation);
   }
 
@@ -452,8 +452,9 @@ export class SimDriver implements Driver {
   }
 
   /** The final completion of an operation is being reported. */
-  #over({ token, kind, socket }: Operation): void {
-    this.#operations.delete(token);
+  #over(operation: Operation): void {
+    const { kind, socket } = operation;
+    this.#operations.delete(operation);
     if (kind === 'connect') this.#connecting -= 1;
     if (kind === 'close' && socket !== undefined) this.#handles.release(socket);
   }

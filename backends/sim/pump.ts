@@ -80,18 +80,20 @@ export class Pump {
     this.#network.count('passes');
     this.#isPassing = true;
     const errors: unknown[] = [];
-    const guard = (run: () => unknown): unknown => {
+    for (let done = 0; done < settings.batch; done += 1) {
       try {
-        return run();
+        if (!scheduler.runDue()) break;
       } catch (error) {
         errors.push(error);
-        return true;
       }
-    };
-    for (let done = 0; done < settings.batch; done += 1) {
-      if (!guard(() => scheduler.runDue())) break;
     }
-    for (const driver of [...drivers]) guard(() => driver.deliver());
+    for (const driver of [...drivers]) {
+      try {
+        driver.deliver();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     this.#isPassing = false;
     // After the loops have run: what they put into the host's queue comes first.
     this.#schedule();
