@@ -254,8 +254,16 @@ function provided(port: Port): u32 {
   return port.shared == 0 ? port.provided : portOf(workerAt(sharedOf(port), 0)).provided;
 }
 
+/** Less than half of the operation records are free. */
+// @ts-ignore: decorator
+@inline
+function recordsScarce(port: Port): bool {
+  return poolInUse(port.operations) << 1 > changetype<Pool>(port.operations).capacity;
+}
+
 /**
- * Keeps as many receives pending as the profile asks for.
+ * Keeps as many receives pending as the profile asks for, as long as there are
+ * records for all.
  * @returns false if one had to wait for a record, a buffer or the ring
  */
 export function armReceives(worker: Worker, slot: i32, connection: Connection): bool {
@@ -264,6 +272,8 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
   const selects = (port.flags & PORT_SELECTS_BUFFERS) != 0;
   const depth: u32 = selects ? 1 : depthOf(profile, connection);
   while (connection.receives < depth) {
+    // The last records are for connections that have no receive at all.
+    if (connection.receives > 0 && recordsScarce(port)) return true;
     if (!submissionRoom(worker, 1)) return false;
     let buffer = NOTHING;
     const probes = !selects && mustProbe(port, connection);

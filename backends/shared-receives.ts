@@ -4,26 +4,13 @@ import type { Core } from '../src/core/core.ts';
 import type { Received } from './shared-socket.ts';
 
 const POSTED = 1;
-const PUSH_TIMEOUT_MS = 10_000;
-const PAUSE_MS = 0.05;
-const never = new Int32Array(new SharedArrayBuffer(4));
 
-/**
- * Pushes to a queue that has room by count. It may say that it has none all the
- * same: a consumer that has taken a completion, and was interrupted before it
- * had copied it, still has its cell when the others have gone all the way round.
- */
+/** Puts a completion into a queue that was made for all that can be pending. */
 export function pushSurely(
   queue: CompletionQueue,
   completion: Parameters<CompletionQueue['push']>[0],
 ): void {
-  if (queue.push(completion)) return;
-  const deadline = performance.now() + PUSH_TIMEOUT_MS;
-  while (!queue.push(completion)) {
-    if (performance.now() > deadline)
-      throw new Error('more is pending than the queue was made for');
-    Atomics.wait(never, 0, 0, PAUSE_MS);
-  }
+  if (!queue.push(completion)) throw new Error('more is pending than the queue was made for');
 }
 
 export class SharedReceives {

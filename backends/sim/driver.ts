@@ -1,8 +1,4 @@
-/**
- * The contract's side of the simulator: tokens, handles and lent ranges. A
- * driver belongs to one thread; the network below may come to be shared: what
- * `flush` performs and what `dispose` ends then needs the network's lock.
- */
+/** The contract's side of the simulator: tokens, handles and lent ranges. A driver belongs to one thread. */
 import * as layout from '#generated/layout';
 import type {
   BackendCounters,

@@ -522,13 +522,18 @@ forEachVariant((name, makeCore) => {
   });
 
   scene('a connection without a record is reset also when no operation is left', () => {
-    const depths = { receiveDepth: 40, receiveBuffers: 50 };
+    const depths = { receiveDepth: 40, receiveBuffers: 50, sendDepth: 40 };
     const host = hostOf(makeCore, { maxConnections: 2, maxOperations: 32, ...depths });
     const listener = host.listen(host.profile({ framing: LINES }));
     show({ host });
     const links = [host.arrive(listener) as Link];
     show({ host });
-    // Its receives have taken every record that they may.
+    // Receives take half of the records, sends all that they may.
+    const [model] = host.models.values();
+    for (let sends = 0; sends < 20; sends++) {
+      host.send(model as ConnectionModel, bytesOf('reply'));
+      host.flush();
+    }
     assert.is(host.loop.counters().operations, 30);
     links.push(host.arrive(listener) as Link, host.arrive(listener) as Link);
     show({ host });
@@ -543,6 +548,19 @@ forEachVariant((name, makeCore) => {
       links.map((link) => link.closed),
       [true, true, true],
     );
+    finish({ host });
+  });
+
+  scene('many receives of a few leave records for the first one of all others', () => {
+    const sizes = { maxConnections: 24, maxOperations: 64, receiveDepth: 20, receiveBuffers: 64 };
+    const host = hostOf(makeCore, sizes);
+    const listener = host.listen(host.profile({ framing: LINES }));
+    show({ host });
+    const links = Array.from({ length: 23 }, () => host.arrive(listener) as Link);
+    show({ host });
+    for (const link of links) assert.ok(host.backend.first(LoopOperation.receive, link.handle));
+    for (const link of links) link.terminal = 0;
+    host.settle(randomFrom(9));
     finish({ host });
   });
 
