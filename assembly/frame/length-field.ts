@@ -252,7 +252,6 @@ export function plainMessageMax(framing: Framing): u32 {
   return min(largest, framing.maxFrameBytes - size);
 }
 
-/** Writes the field of the frame of `frame` bytes at `out`. */
 /** Whether the bytes at `at` are the length field, without an offset, of a frame of so many bytes. */
 export function lengthFieldIs(framing: Framing, frame: u32, at: usize): bool {
   const value = u64(i64(frame) - uncounted(framing));
@@ -265,6 +264,7 @@ export function lengthFieldIs(framing: Framing, frame: u32, at: usize): bool {
   return true;
 }
 
+/** Writes the field of the frame of `frame` bytes at `out`. */
 export function writeLengthField(framing: Framing, frame: u32, out: usize): void {
   const field = out + framing.offset;
   const value = u64(i64(frame) - uncounted(framing));

@@ -15,6 +15,7 @@ import { probe } from '../../backends/uring/index.ts';
 import { CompileError, compile } from '../../bench/echo/compile.mjs';
 import { findProgram } from '../hosts/process.ts';
 import { environment } from '../support/environment.ts';
+import { EXIT_CASES } from '../support/exit-cases.ts';
 import { findHost, HOST_NAMES, HOSTS, type HostName, startProgram } from './run-cli.ts';
 
 const test = suite('uring in processes');
@@ -54,62 +55,8 @@ const asleep = () => sleep(200);
 console.log('open');
 `;
 
-interface Case {
-  readonly title: string;
-  readonly end: string;
-  readonly exit: number;
-  readonly stdout: string;
-  readonly stderr: RegExp;
-}
-
-const CASES: readonly Case[] = [
-  {
-    title: 'process.exit while asleep',
-    end: `await asleep(); console.log('exits'); process.exit(7);`,
-    exit: 7,
-    stdout: 'open\nexits\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'an uncaught exception while asleep',
-    end: `await asleep(); setTimeout(() => { throw new Error('thrown on purpose'); });`,
-    exit: 1,
-    stdout: 'open\n',
-    stderr: /thrown on purpose/,
-  },
-  {
-    title: 'process.exit with operations just begun',
-    end: `for (let i = 0; i < 100; i++) client.send('x'.repeat(1000)); process.exit(8);`,
-    exit: 8,
-    stdout: 'open\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'process.exit while a port closes',
-    end: `await asleep(); void port.close(); process.exit(9);`,
-    exit: 9,
-    stdout: 'open\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'nothing that is referenced keeps it: it ends by itself',
-    end: `await asleep(); client.abort(); await client.closed; server.unref();
-process.on('exit', () => console.log('exits'));`,
-    exit: 0,
-    stdout: 'open\nexits\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'a closed port keeps nothing: it ends by itself',
-    end: `await asleep(); const left = await port.close(); console.log(JSON.stringify(left));`,
-    exit: 0,
-    stdout: 'open\n{"operations":0,"handles":0,"lent":0,"buffers":0,"connections":0}\n',
-    stderr: /^$/,
-  },
-];
-
 for (const host of HOST_NAMES) {
-  for (const { title, end, exit, stdout, stderr } of CASES) {
+  for (const { title, end, exit, stdout, stderr } of EXIT_CASES) {
     test(`${host}: ${title}`, async () => {
       if (!available || (await findHost(host)) === undefined) return;
       const outcome = await (await start(host, `${BEGIN}${end}\n`)).ended;

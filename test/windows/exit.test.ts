@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EXIT_CASES } from '../support/exit-cases.ts';
 import { type FileOutcome, startFileProgram } from './file-program.ts';
 import { type Installed, install } from './package-copy.ts';
 
@@ -26,7 +27,7 @@ import { connect, line, listen, openPort } from './node_modules/overlapped/dist/
 const port = await openPort({ backend: 'iocp' });
 const server = await listen({ on: port, port: 0, host: '127.0.0.1', framing: line(), message() {} });
 const waits = () => port.statistics().backend.waits;
-const aWaitBegins = async () => {
+const asleep = async () => {
   const before = waits();
   for (let i = 0; i < 100 && waits() === before; i++) await sleep(10);
   // Until the thread is in the kernel.
@@ -43,61 +44,7 @@ async function run({ folder }: Installed, name: string, end: string): Promise<Fi
   return program.ended;
 }
 
-interface Case {
-  readonly title: string;
-  readonly end: string;
-  readonly exit: number;
-  readonly stdout: string;
-  readonly stderr: RegExp;
-}
-
-const CASES: readonly Case[] = [
-  {
-    title: 'process.exit while a thread waits',
-    end: `await aWaitBegins(); console.log('exits'); process.exit(7);`,
-    exit: 7,
-    stdout: 'open\nexits\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'an uncaught exception while a thread waits',
-    end: `await aWaitBegins(); setTimeout(() => { throw new Error('thrown on purpose'); });`,
-    exit: 1,
-    stdout: 'open\n',
-    stderr: /thrown on purpose/,
-  },
-  {
-    title: 'process.exit with operations just begun',
-    end: `for (let i = 0; i < 100; i++) client.send('x'.repeat(1000)); process.exit(8);`,
-    exit: 8,
-    stdout: 'open\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'process.exit while a port closes',
-    end: `await aWaitBegins(); void port.close(); process.exit(9);`,
-    exit: 9,
-    stdout: 'open\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'nothing that is referenced keeps it: it ends by itself',
-    end: `await aWaitBegins(); client.abort(); await client.closed; server.unref();
-process.on('exit', () => console.log('exits'));`,
-    exit: 0,
-    stdout: 'open\nexits\n',
-    stderr: /^$/,
-  },
-  {
-    title: 'a closed port keeps nothing: it ends by itself',
-    end: `await aWaitBegins(); const left = await port.close(); console.log(JSON.stringify(left));`,
-    exit: 0,
-    stdout: 'open\n{"operations":0,"handles":0,"lent":0,"buffers":0,"connections":0}\n',
-    stderr: /^$/,
-  },
-];
-
-for (const [index, { title, end, exit, stdout, stderr }] of CASES.entries()) {
+for (const [index, { title, end, exit, stdout, stderr }] of EXIT_CASES.entries()) {
   test(title, async ({ installed }) => {
     const outcome = await run(installed, `case-${index}`, end);
     assert.is(outcome.exit, exit, `${outcome.stdout}${outcome.stderr}`);

@@ -1,6 +1,6 @@
 /** `stress --experiment order` (R12). */
 import { type OrderRun, runOrder } from '../../stress/order.ts';
-import { type PackageRun, runOrderPackage } from '../../stress/order-package.ts';
+import { keepsPending, type PackageRun, runOrderPackage } from '../../stress/order-package.ts';
 import { notSupported } from '../outcome.ts';
 import { timeoutMs } from './options.ts';
 import { type Experimenter, grid } from './report.ts';
@@ -11,7 +11,7 @@ const PACKETS = 1_000_000;
 export const order: Experimenter = async (values, watch) => {
   const backend = values.backend === 'auto' ? 'sim' : values.backend;
   // The documents' server is made of receives that stay pending on a socket of many threads.
-  const isPending = backend === 'sim' || backend === 'iocp';
+  const isPending = keepsPending(backend);
   if (!isPending && values.server === 'documents') {
     throw notSupported(
       'the documents’ server needs receives that are pending: --backend sim or iocp',
