@@ -47,7 +47,9 @@ const FRAME_BYTES_MOST = 4096;
 export const RECEIVE_BYTES = 1024;
 
 export interface OrderHandle {
-  readonly socketLock: number;
+  readonly receiveLock: number;
+  /** The same address where receive and send are under one lock (R15). */
+  readonly sendLock: number;
   readonly decodeLock: number;
   readonly decoder: number;
   readonly arena: number;
@@ -71,7 +73,9 @@ export function createOrderMemory(
   core: Core,
   switches: OrderSwitches,
   threads: number,
+  separateLocks: boolean,
 ): OrderHandle {
+  const receiveLock = Lock.create(core).address;
   const receives = receiveCount(switches, threads);
   const arena = Arena.create(core, { sizeBytes: 2 * JOBS_MOST * FRAME_BYTES_MOST });
   const pool = (capacity: number, strideBytes: number) =>
@@ -79,7 +83,8 @@ export function createOrderMemory(
   const store = (window: number) => ReorderBuffer.create(core, { window }).address;
   const sequencer = () => Sequencer.create(core).address;
   return {
-    socketLock: Lock.create(core).address,
+    receiveLock,
+    sendLock: separateLocks ? Lock.create(core).address : receiveLock,
     decodeLock: Lock.create(core).address,
     decoder: StreamDecoder.create(core, arena),
     arena: arena.address,
@@ -97,7 +102,8 @@ export function createOrderMemory(
 /** The same, attached to by one thread. */
 export class OrderMemory {
   readonly core: Core;
-  readonly socketLock: Lock;
+  readonly receiveLock: Lock;
+  readonly sendLock: Lock;
   readonly decodeLock: Lock;
   readonly decoder: StreamDecoder;
   readonly arena: Arena;
@@ -112,7 +118,8 @@ export class OrderMemory {
   constructor(core: Core, handle: OrderHandle) {
     this.core = core;
     this.#handle = handle;
-    this.socketLock = Lock.attach(core, handle.socketLock);
+    this.receiveLock = Lock.attach(core, handle.receiveLock);
+    this.sendLock = Lock.attach(core, handle.sendLock);
     this.decodeLock = Lock.attach(core, handle.decodeLock);
     this.decoder = StreamDecoder.attach(core, handle.decoder);
     this.arena = Arena.attach(core, handle.arena);

@@ -97,7 +97,7 @@ class IoThread {
         memory.addMissing(1);
         return;
       }
-      memory.socketLock.run(() => {
+      memory.receiveLock.run(() => {
         memory.set(receives, slot, ReceiveRecord.sequence, memory.numbers.read.take());
         this.#socket.receive(slot, memory.bufferOf(slot), RECEIVE_BYTES);
       });
@@ -175,7 +175,7 @@ class IoThread {
     const address = memory.get(writes, write, WriteRecord.address);
     const bytes = memory.get(writes, write, WriteRecord.bytes);
     const job = memory.get(writes, write, WriteRecord.job);
-    memory.socketLock.run(() => {
+    memory.sendLock.run(() => {
       for (let sent = 0; sent < bytes && !this.#board.stopped; ) {
         const taken = this.#socket.send(address + sent, bytes - sent);
         if (taken === 0) this.#board.sleep(ROOM_WAIT_MS);

@@ -26,6 +26,8 @@ export interface OrderOptions {
   readonly poolThreads: number;
   /** Of the combination that has all on; those that go wrong show it in fewer. */
   readonly packets: number;
+  /** The receive and the send call of a socket each have a lock of their own (R15); one for both if not. */
+  readonly separateLocks: boolean;
   readonly seed: number;
   readonly timeoutMs: number;
 }
@@ -134,7 +136,7 @@ export async function runCombination(
 }
 
 async function runOnce(
-  { backend, threads, poolThreads, seed, timeoutMs }: OrderOptions,
+  { backend, threads, poolThreads, separateLocks, seed, timeoutMs }: OrderOptions,
   combination: Combination,
   packets: number,
   watch: Watcher,
@@ -153,7 +155,7 @@ async function runOnce(
       slots: receiveCount(switches, threads) + JOBS_MOST + WRITES_MOST,
     });
     try {
-      const handle = createOrderMemory(core, switches, threads);
+      const handle = createOrderMemory(core, switches, threads, separateLocks);
       const memory = new OrderMemory(core, handle);
       memory.addMissing(switches.reads);
       const task = { backend, socket: socket.handle, memory: handle, switches };

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { sharedSockets } from '../../src/registry.ts';
 import {
   COMBINATIONS,
+  type Combination,
   type OrderOptions,
   type OrderRun,
   runCombination,
@@ -37,15 +38,20 @@ for (const backend of backends) {
     backend,
     threads: 2,
     poolThreads: 4,
+    separateLocks: false,
     packets,
     seed: 3,
     timeoutMs: 60_000,
   };
 
-  for (const combination of COMBINATIONS) {
+  const cases = COMBINATIONS.map((combination) => ({ ...combination, separateLocks: false }));
+  const allOn = COMBINATIONS[0] as Combination;
+  cases.push({ ...allOn, name: `${allOn.name}, a lock for each direction`, separateLocks: true });
+
+  for (const { separateLocks, ...combination } of cases) {
     const { name, effect } = combination;
     test(`${backend}: ${name}: ${effect}`, async () => {
-      const run = await runCombination(options, combination, watch);
+      const run = await runCombination({ ...options, separateLocks }, combination, watch);
       const seen = counts(run);
       const text = JSON.stringify(run);
       if (effect === 'clean') {

@@ -66,6 +66,10 @@ export const stressOptions = {
     'both',
   ),
   'pool-threads': integer('order: threads of the pool', 4, 1, 64),
+  'separate-locks': onOff(
+    'order: the receive and the send call of a socket each have a lock of their own',
+    false,
+  ),
   workers: numbersOption('locks: numbers of workers', '1,2,4,8', 64),
   connections: numbersOption('locks: numbers of connections', '1,10,1000', 65_536),
   stripes: integer('locks: locks of the granularity stripes:N', 16, 1, 65_536),

@@ -27,10 +27,11 @@ export const order: Experimenter = async (values, watch) => {
   const options = { poolThreads, packets, seed, timeoutMs: timeoutMs(values) };
 
   const nothing = { runs: [], held: true };
+  const separateLocks = values['separate-locks'];
   const documents =
     server === 'package' || !isPending
       ? nothing
-      : await runOrder({ ...options, backend, threads }, watch);
+      : await runOrder({ ...options, backend, threads, separateLocks }, watch);
   const own =
     server === 'documents'
       ? nothing
