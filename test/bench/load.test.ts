@@ -65,7 +65,14 @@ function runLoad(generator: Generator, args: readonly string[]): Promise<Outcome
 async function against(
   generator: Generator,
   answer: Answer,
-  { connections = 2, inFlight = 4, size = 64, options = [] as string[] } = {},
+  {
+    connections = 2,
+    inFlight = 4,
+    size = 64,
+    seconds = 0.15,
+    timeoutSeconds = 20,
+    options = [] as string[],
+  } = {},
 ): Promise<Outcome> {
   const sockets: Socket[] = [];
   const server: Server = createServer((socket) => {
@@ -76,7 +83,7 @@ async function against(
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as { port: number };
-  const times = ['0.15', '--warmup', '0.02', '--timeout', '0.4'];
+  const times = [String(seconds), '--warmup', '0.02', '--timeout', String(timeoutSeconds)];
   const counts = [connections, inFlight, size].map(String);
   try {
     return await runLoad(generator, ['127.0.0.1', String(port), ...counts, ...times, ...options]);
@@ -97,6 +104,11 @@ function changedOnce(after: number, change: (chunk: Buffer) => Buffer): Answer {
     socket.write(now ? change(chunk) : chunk);
   };
 }
+
+/** For servers that do wrong: the run ends with the first wrong byte, however late that comes. */
+const UNTIL_CAUGHT = { seconds: 30 };
+/** For servers that fall silent: what a machine stands still for is shorter. */
+const SILENT = { timeoutSeconds: 1 };
 
 /** Bytes of two frames. */
 const TWO_FRAMES_BYTES = 140_000;
@@ -146,7 +158,7 @@ testLoad('each bit of one changed byte is caught, in header and payload', async 
         return copy;
       }),
       // One in flight: a chunk begins with a frame.
-      { inFlight: 1 },
+      { inFlight: 1, ...UNTIL_CAUGHT },
     );
     assertCaught(outcome, new RegExp(`^connection 1: message \\d+: byte ${position} is`));
   }
@@ -157,6 +169,7 @@ testLoad('a dropped byte is caught', async (generator) => {
     await against(
       generator,
       changedOnce(500, (chunk) => chunk.subarray(1)),
+      UNTIL_CAUGHT,
     ),
     /byte \d+ is/,
   );
@@ -164,12 +177,14 @@ testLoad('a dropped byte is caught', async (generator) => {
 
 testLoad('a dropped last byte is caught', async (generator) => {
   const dropped = changedOnce(500, (chunk) => chunk.subarray(0, -1));
-  assertCaught(await against(generator, dropped, { inFlight: 1 }), /^no reply for 0.4 s/);
+  const options = { inFlight: 1, ...UNTIL_CAUGHT, ...SILENT };
+  assertCaught(await against(generator, dropped, options), /^no reply for 1 s/);
 });
 
 testLoad('a repeated frame is caught', async (generator) => {
   const repeated = changedOnce(500, (chunk) => Buffer.concat([chunk, chunk.subarray(0, 64)]));
-  assertCaught(await against(generator, repeated, { inFlight: 1 }), /nobody asked for|byte \d+ is/);
+  const options = { inFlight: 1, ...UNTIL_CAUGHT };
+  assertCaught(await against(generator, repeated, options), /nobody asked for|byte \d+ is/);
 });
 
 testLoad('two frames in the wrong order are caught', async (generator) => {
@@ -178,15 +193,16 @@ testLoad('two frames in the wrong order are caught', async (generator) => {
       ? Buffer.from(chunk).reverse()
       : Buffer.concat([chunk.subarray(64, 128), chunk.subarray(0, 64), chunk.subarray(128)]),
   );
-  assertCaught(await against(generator, swapped), /byte \d+ is/);
+  assertCaught(await against(generator, swapped, UNTIL_CAUGHT), /byte \d+ is/);
 });
 
 testLoad("another connection's reply is caught", async (generator) => {
   const sockets: Socket[] = [];
-  const outcome = await against(generator, (chunk, socket, index) => {
+  const crossed: Answer = (chunk, socket, index) => {
     sockets[index] = socket;
     (sockets[1 - index] ?? socket).write(chunk);
-  });
+  };
+  const outcome = await against(generator, crossed, UNTIL_CAUGHT);
   assertCaught(outcome, /byte \d+ is|nobody asked for/);
 });
 
@@ -203,7 +219,8 @@ testLoad('a byte after the last reply is caught', async (generator) => {
 testLoad(
   'a server that answers nothing ends with an error by its time limit',
   async (generator) => {
-    assertCaught(await against(generator, () => {}), /^no reply for 0.4 s, 8 messages outstanding/);
+    const outcome = await against(generator, () => {}, SILENT);
+    assertCaught(outcome, /^no reply for 1 s, 8 messages outstanding/);
   },
 );
 
@@ -214,12 +231,12 @@ testLoad(
     const outcome = await against(
       generator,
       (chunk, socket, index) => {
-        if (index === 1 && ++frames > 10) return;
+        if (index === 1 && ++frames > 3) return;
         socket.write(chunk);
       },
-      { inFlight: 1 },
+      { inFlight: 1, seconds: 0.5, ...SILENT },
     );
-    assertCaught(outcome, /^no reply for 0.4 s, 1 messages outstanding/);
+    assertCaught(outcome, /^no reply for 1 s, 1 messages outstanding/);
   },
 );
 
@@ -307,8 +324,9 @@ testLoad(
 testLoad(
   'what a server does wrong while connections are opened is caught too',
   async (generator) => {
-    const silent = await against(generator, () => {}, { connections: 130, inFlight: 1 });
-    assertCaught(silent, /^connection 127: no reply to its first message|^no reply for 0.4 s/);
+    const options = { connections: 130, inFlight: 1, ...SILENT };
+    const silent = await against(generator, () => {}, options);
+    assertCaught(silent, /^connection 127: no reply to its first message|^no reply for 1 s/);
     const wrong = await against(generator, (chunk, socket) => socket.write(chunk.fill(7)), {
       connections: 130,
     });
@@ -318,7 +336,10 @@ testLoad(
 
 testLoad("a server's CPU time and memory are taken", async (generator) => {
   const options = ['--pid', String(process.pid)];
+  // The system counts CPU time in steps of 10 ms.
+  const seconds = 1;
   const { exit, result } = await against(generator, (chunk, socket) => socket.write(chunk), {
+    seconds,
     options,
   });
   assert.is(exit, 0, String(result.error));

@@ -32,7 +32,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-const REPLY_LIMIT_MS = 20_000;
+const REPLY_LIMIT_MS = 60_000;
 
 export class ReportBrowser {
   /** What the page complained about since it was opened: errors, refusals, exceptions. */

@@ -33,7 +33,7 @@ async function withServer(fault: Fault, argv: readonly string[] = []): Promise<O
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const common = ['--messages', String(MESSAGES), '--connections', '1', '--timeout', '700'];
+  const common = ['--messages', String(MESSAGES), '--connections', '1', '--timeout', '2500'];
   const outcome = await runHarness(port, [...common, '--size', '30-500', ...argv]);
   server.close();
   return outcome;

@@ -66,7 +66,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
     running.child.kill(signal);
     const { exit } = await running.ended;
     assert.ok(exit !== 0);
-    for (let tries = 0; isAlive(server) && tries < 200; tries++) await sleep(50);
+    for (let tries = 0; isAlive(server) && tries < 600; tries++) await sleep(50);
     assert.is(isAlive(server), false);
   });
 }

@@ -32,7 +32,7 @@ export interface Capabilities {
 }
 
 /** Everything awaited in a case ends within this, on a slow computer too. */
-const LIMIT_MS = Number(environment('CONFORMANCE_LIMIT_MS') ?? 20_000);
+const LIMIT_MS = Number(environment('CONFORMANCE_LIMIT_MS') ?? 60_000);
 
 /** Small pools, so that cases meet their limits; small buffers, so that frames span them. */
 const PORT_OPTIONS: PortOptions = {

@@ -76,7 +76,7 @@ await testInWine(
   'curl, on completion ports: pages, HEAD, 404, one connection for two pages',
   async ({ url }, [curl]) => {
     const get = async (...argv: string[]) =>
-      (await run(curl as string, ['--silent', '--show-error', '--max-time', '10', ...argv])).stdout;
+      (await run(curl as string, ['--silent', '--show-error', '--max-time', '60', ...argv])).stdout;
     assert.is(await get(`${url}hello`), 'Hello!');
     assert.match(await get(url), /Hello, browser!/);
     const code = ['--output', '/dev/null', '--write-out', '%{http_code} %{num_connects}\n'];

@@ -52,7 +52,7 @@ const statuses = (answer: string) =>
 await testWith(['curl'], 'apt-get install curl', 'curl: pages, HEAD, 404', async ([curl]) => {
   await withServer(async ({ url }) => {
     const get = async (...argv: string[]) =>
-      (await run(curl as string, ['--silent', '--show-error', '--max-time', '10', ...argv])).stdout;
+      (await run(curl as string, ['--silent', '--show-error', '--max-time', '60', ...argv])).stdout;
     assert.is(await get(`${url}hello`), 'Hello!');
     assert.match(await get(url), /Hello, browser!/);
     const code = ['--output', '/dev/null', '--write-out', '%{http_code} %{num_connects}\n'];

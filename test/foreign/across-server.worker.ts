@@ -7,7 +7,7 @@ import { net } from '../../backends/net/index.ts';
 import { type BackendSelection, listen, openPort, type Port } from '../../src/index.ts';
 import { peerFraming } from '../peer/frames.ts';
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 const MARK = 256 * 1024;
 
 const ports: Port[] = [];

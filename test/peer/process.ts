@@ -11,8 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FramePlan } from './frames.ts';
 
 /** The peer's own time limit, and how much longer a test waits for its word. */
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 const GRACE_MS = 5_000;
+/** Not writable for so long counts as held back: a stall of the whole machine is shorter. */
+const QUIET_MS = 1000;
 const POLL_MS = 10;
 
 export type ClientBehaviour =
@@ -75,6 +77,7 @@ function words(options: PeerOptions, gate: string): string[] {
     '--end': options.end,
     '--connections': options.connections,
     '--backlog': options.backlog,
+    '--quiet-ms': QUIET_MS,
     '--limit-ms': LIMIT_MS,
     '--gate': gate,
   };

@@ -106,7 +106,7 @@ test('20 receives pending on each of 50 connections', async () => {
       });
     }),
   );
-  for (let tries = 0; server.connections < connections && tries < 500; tries++) await sleep(10);
+  for (let tries = 0; server.connections < connections && tries < 3000; tries++) await sleep(10);
   // Each of them has its buffer: none is a probe, none waits for another.
   assert.is(port.statistics().buffersInUse, 2 * connections * depth);
   for (const client of clients) {

@@ -89,7 +89,7 @@ export const lifetime: readonly Case[] = [
       const server = await context.listen({
         framing: FRAMING,
         // Far above what a loaded machine may keep the busy one waiting.
-        idleTimeoutMs: 500,
+        idleTimeoutMs: 1000,
         message: (accepted, bytes) => void accepted.send(bytes),
         close: (connection, error) => {
           ends.push(`${connection.data ?? ''}${error?.code ?? 'clean'}`);
@@ -119,7 +119,8 @@ export const lifetime: readonly Case[] = [
       const ends: string[] = [];
       const server = await context.listen({
         framing: FRAMING,
-        firstMessageTimeoutMs: 60,
+        // Far above what a loaded machine may keep the one that speaks waiting.
+        firstMessageTimeoutMs: 600,
         message: (accepted) => {
           accepted.data = 'spoke';
         },

@@ -10,7 +10,7 @@ import { openClient } from './servers.ts';
 const backend = { name: 'uring', options: {} };
 const DEATHS = Number(environment('DEATHS') ?? 12);
 const ENDS = ['exit', 'throw', 'terminate'] as const;
-const LOOKS = 300;
+const LOOKS = 3000;
 
 /** How many descriptors of each kind the process has: sockets, eventfds, rings. */
 function countDescriptors(): Map<string, number> {

@@ -12,7 +12,7 @@ import type { WorkerStart } from '../../../src/workers/io/messages.ts';
 import { FRAMING, HANDLERS } from './servers.ts';
 
 /** After this a test says what was not done. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 60_000;
 
 /** How a worker of this host can drive a port of the backend. */
 export async function driversOf(backend: BackendDescription): Promise<readonly WorkerDriver[]> {

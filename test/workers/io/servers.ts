@@ -1,5 +1,6 @@
 /** Servers with workers for tests, and clients that take answers one by one. */
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { connect, lengthField } from '../../../src/index.ts';
 import { listen } from '../../../src/server.ts';
@@ -10,6 +11,10 @@ import { Word } from './io-handlers.worker.ts';
 export const HANDLERS = new URL('./io-handlers.worker.js', import.meta.url);
 export const FRAMING = lengthField({ size: 4 });
 const WORDS = 1024;
+/** After this a test says what did not come. */
+const PATIENCE_MS = 30_000;
+/** How long a worker whose handler never returns is waited for. */
+const STUCK_CLOSE_MS = 2000;
 
 /** Bun for Windows shows a reset as an end, in its own sockets. */
 const SHOWS_RESETS = !(process.platform === 'win32' && 'Bun' in globalThis);
@@ -100,7 +105,8 @@ export async function openClient(port: number, backend: Backend): Promise<Client
 /** Resolves once every worker has had a connection in its hands. */
 export async function untilAllWorked({ words, client }: Bench, workers: number): Promise<void> {
   const talker = await client();
-  for (let attempt = 0; attempt < 5000; attempt++) {
+  const endMs = performance.now() + PATIENCE_MS;
+  while (performance.now() < endMs) {
     const busy = Array.from({ length: workers }, (_, worker) =>
       Atomics.load(words, Word.handlers + worker),
     );
@@ -108,6 +114,24 @@ export async function untilAllWorked({ words, client }: Bench, workers: number):
     await talker.ask('worker');
   }
   throw new Error('a worker took nothing');
+}
+
+/** How often nothing may have changed until nothing is under way. */
+const AGREEING = 3;
+
+/**
+ * Resolves once nothing is under way any more, such as the completion of a reply's send. Each
+ * look is answered by every worker's event loop, so it does not depend on how fast they are.
+ */
+export async function settled({ server }: Pick<Bench, 'server'>): Promise<void> {
+  let before = '';
+  for (let same = 0; same < AGREEING; ) {
+    const { completions, submissions } = (await server.statistics()).port;
+    const now = `${completions} ${submissions}`;
+    same = now === before ? same + 1 : 0;
+    before = now;
+    await sleep(10);
+  }
 }
 
 /** Runs `work` with a server, closes it, and looks at what it left. */
@@ -147,7 +171,8 @@ export async function withServer(
       client,
       clientOfEach: () => clientOfEach(server, client),
     });
-    const left = await server.close({ timeoutMs: 2000 });
+    const timeoutMs = expected.terminated === undefined ? PATIENCE_MS : STUCK_CLOSE_MS;
+    const left = await server.close({ timeoutMs });
     isClosed = true;
     assert.equal(left, { ...NOTHING_LEFT, ...expected });
   } finally {
