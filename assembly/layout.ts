@@ -52,8 +52,6 @@ export const LINK_END: u32 = 0xfffffffe;
 /** A pool of fixed-size slots with generations. */
 @unmanaged
 export class Pool {
-  /** Free-list head: slot in the low half, a tag against ABA in the high half. */
-  head: u64;
   /** Address of `capacity` PoolLinks. */
   links: usize;
   /** Address of slot 0. */
@@ -63,6 +61,16 @@ export class Pool {
   capacity: u32;
   /** Slots below this number have been handed out at least once; the rest was never touched. */
   fresh: u32;
+  reserved: u32;
+  // What follows changes with every slot: on a line of its own, so that whoever only looks up
+  // an address does not wait for another thread's cache.
+  line1: u64;
+  line2: u64;
+  line3: u64;
+  line4: u64;
+  line5: u64;
+  /** Free-list head: slot in the low half, a tag against ABA in the high half. */
+  head: u64;
   inUse: u32;
 }
 
@@ -576,11 +584,17 @@ export class SharedPort {
   dequeueLock: usize;
   /** CompletionQueue of what the workers submit. */
   submissions: usize;
+  // The rest of the line that everybody reads.
+  line1: u64;
+  line2: u64;
+  line3: u64;
+  line4: u64;
+  line5: u64;
   /** IO_*: whether the I/O thread has to be told that something waits for it. */
   io: i32;
   reserved: u32;
 }
-export const SHARED_PORT_BYTES: u32 = 32;
+export const SHARED_PORT_BYTES: u32 = 72;
 
 export const IO_QUIET: i32 = 0;
 export const IO_DUE: i32 = 1; // something waits, and nobody has told the I/O thread
@@ -703,7 +717,10 @@ export const IOCP_KEY_POST: u32 = 1;
 /** Completion keys of sockets: this plus the handle. */
 export const IOCP_KEY_HANDLES: u32 = 2;
 
-/** Per-handle data of the native side. */
+/**
+ * Per-handle data of the native side. Several threads dequeue: the counts and
+ * `watched` are atomic.
+ */
 @unmanaged
 export class IocpHandle {
   /** Operations whose packet is due. */
@@ -717,7 +734,13 @@ export class IocpHandle {
 }
 export const IOCP_HANDLE_BYTES: u32 = 16;
 
-/** A completion port at work: written by the backend before its first call. */
+/** In the result of `iocpShare`: a packet that only ends a wait was among them. */
+export const IOCP_WOKEN: u32 = 0x10000;
+
+/**
+ * A completion port at work: written by the backend before its first call. The
+ * driver has one; so has each thread that dequeues beside it, its seat.
+ */
 @unmanaged
 export class IocpPort {
   /** Address of linear memory's first byte in the process. */
@@ -732,9 +755,25 @@ export class IocpPort {
   handleCount: u32;
   /** Address of the slots of operations that completed as they were submitted. */
   direct: usize;
-  reserved: u32;
+  /** A CompletionQueue of packets that the driver itself must look at; 0 without seats. */
+  looks: usize;
+  /** A seat's: packets that the system has put into `entries`. */
+  removed: u32;
+  /** Of these, the first that is not dealt with. */
+  next: u32;
+  /** A seat's: IOCP_SEAT_*. Atomic. */
+  state: u32;
+  /** The driver's: 1 while it waits for a packet. Atomic. */
+  waiting: u32;
+  /** A seat's: changes whenever a thread comes to have it, or is gone. Atomic. */
+  holder: u32;
 }
-export const IOCP_PORT_BYTES: u32 = 40;
+export const IOCP_PORT_BYTES: u32 = 56;
+
+/** No thread dequeues here; one does; it sleeps. */
+export const IOCP_SEAT_FREE: u32 = 0;
+export const IOCP_SEAT_AWAKE: u32 = 1;
+export const IOCP_SEAT_ASLEEP: u32 = 2;
 
 // ---------------------------------------------------------------- native: uring
 /** io_uring_sqe: what the kernel is asked to do. */

@@ -95,6 +95,8 @@ export interface Limits {
 export interface PortSizes {
   readonly maxConnections: number;
   readonly maxOperations: number;
+  /** Worker threads that may each open a `Dequeuer` on the driver. Left out: none. */
+  readonly workers?: number;
 }
 
 /** What the loop offers to a backend. */
@@ -229,6 +231,19 @@ export interface Driver {
    * what the system still holds when this thread has died. Can be cloned.
    */
   readonly remains?: unknown;
+  /**
+   * For `BackendModule.openDequeuer`: what the workers of a shared port need to
+   * take completions from the system themselves. Can be cloned; valid from
+   * `attach` on. Left out where this thread alone can.
+   */
+  readonly dequeuing?: unknown;
+  /**
+   * A worker asks for this thread (see `Dequeuer`): takes what was left to it, and
+   * waits for the system where no worker looks. A turn follows.
+   */
+  attend?(): void;
+  /** The thread that had dequeuer number `worker` is gone: takes what it had not dealt with. A turn follows. */
+  endDequeuer?(worker: number): void;
   /** Closes what is open, waits until the system has given everything back, and says what it left. */
   dispose(): Promise<Leftovers>;
 }
@@ -248,6 +263,25 @@ export interface Waker {
   /** Ends the `wait` that is, or else the next one; wakes may be taken together. Never throws. */
   wake(): void;
   /** Gives back what it holds; `wake` does nothing any more. */
+  close(): void;
+}
+
+/** Takes completions of another thread's driver, in a worker of the same shared port. */
+export interface Dequeuer {
+  /**
+   * Puts what the system has now into the port's completion queue, without
+   * waiting, before any of it is handled: a batch at most. True: some of it is
+   * the driver's, whose thread is to be told (`Driver.attend`).
+   */
+  dequeue(): boolean;
+  /**
+   * This thread is about to sleep until the port's completion queue has something,
+   * and has announced that there. True: the driver's thread is to be told, since
+   * nobody waits for the system.
+   */
+  rest(): boolean;
+  counters(): BackendCounters;
+  /** In order: nothing dequeued is left. */
   close(): void;
 }
 
@@ -277,6 +311,13 @@ export interface BackendModule<Options = unknown> {
    * it takes.
    */
   openWaker?(waker: number): Promise<Waker>;
+  /**
+   * In a worker of a shared port: takes part in dequeuing for the driver whose
+   * `dequeuing` this is. `core` is on the driver's memory; `worker` is the
+   * thread's number, from 0 on. Left out where no driver has it. Rejects, in words
+   * for a person, where the system cannot be reached from this thread.
+   */
+  openDequeuer?(core: Core, dequeuing: unknown, worker: number): Promise<Dequeuer>;
   /**
    * Closes what a driver left open whose thread has died: without it the system
    * goes on with it. Called in another thread, after the death; `memory` is the

@@ -129,14 +129,16 @@ export class BatchRunner {
     this.#batch = new MessageBatch<never>(port);
   }
 
-  /** Hands out the messages of `group` from event `from` on; returns the first event that is not among them. */
-  run(group: BatchGroup, from: number, count: number): number {
+  /**
+   * Hands out the messages of `group` from event `from` on; those before `known` are known to be
+   * its. Returns the first event that is not among them.
+   */
+  run(group: BatchGroup, from: number, known: number, count: number): number {
     const port = this.#port;
     const { u32, i32 } = port.core;
     const first = port.regions.events >>> 2;
     let slot = -1;
-    // Nothing but messages, all for one group: the usual turn needs no look at each event.
-    let end = from === 0 && port.isUniform(group) ? count : from;
+    let end = known;
     for (; end < count; end++) {
       const word = first + end * EVENT_WORDS;
       if (u32[word] !== layout.EVENT_MESSAGE) break;
@@ -151,7 +153,7 @@ export class BatchRunner {
     try {
       group.messages(batch);
     } catch (exception) {
-      if (port.isShared) for (let i = 0; i < batch.length; i++) batch.connection(i).abort();
+      for (let i = 0; i < batch.length; i++) batch.connection(i)?.fault();
       port.surface(exception);
     }
     batch.flush();

@@ -259,7 +259,7 @@ export class DatagramSocket implements Entity {
       case layout.EVENT_DATAGRAM: {
         if (this.#ended) return;
         const from = this.port.addresses.read(offset - layout.ADDRESS_BYTES) ?? NOWHERE;
-        const bytes = this.port.borrow(offset, length);
+        const bytes = this.port.payloads.borrow(offset, length);
         if (this.#queue === undefined) this.#options.message?.(this, bytes, from);
         else this.#queue.push({ message: bytes.slice(), from }, length);
         break;

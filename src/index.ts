@@ -50,12 +50,15 @@ export type { RemoteConnection } from './workers/io/remote-connection.ts';
 export type { WorkerServerStatistics, WorkerStatistics } from './workers/io/statistics.ts';
 export type { WorkerLeftovers, WorkerServer } from './workers/io/worker-server.ts';
 export {
+  attachPool,
   type DispatchOptions,
   type OrderedPool,
   type OrderedPoolOptions,
   type OrderedPoolStatistics,
   orderedPool,
+  type PoolClient,
   type PoolContext,
+  type PoolHandle,
   type PoolHandler,
   type PoolKey,
   type PoolLeftovers,

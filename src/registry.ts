@@ -5,12 +5,14 @@
 import type {
   BackendModule,
   BackendSelection,
+  Dequeuer,
   Probe,
   SystemEvents,
   Waker,
   WorkerDriver,
 } from '../backends/backend.ts';
 import type { SharedSockets } from '../backends/shared-socket.ts';
+import type { Core } from './core/core.ts';
 import { OverlappedError } from './errors.ts';
 import { invalidOption } from './options.ts';
 import type { BackendName, PortOptions } from './port-options.ts';
@@ -206,6 +208,19 @@ export async function chooseSpreadingBackend(
  */
 export async function openWaker(name: string, waker: number): Promise<Waker | undefined> {
   return (await moduleOf(name))?.openWaker?.(waker);
+}
+
+/**
+ * What takes completions of another thread's driver in this one; undefined where that is not possible.
+ * @throws Error in words for a person
+ */
+export async function openDequeuer(
+  name: string,
+  core: Core,
+  dequeuing: unknown,
+  worker: number,
+): Promise<Dequeuer | undefined> {
+  return (await moduleOf(name))?.openDequeuer?.(core, dequeuing, worker);
 }
 
 /** Sees to what a driver of a thread that is no more has left in the system. */

@@ -25,6 +25,8 @@ export interface Entry {
   closeToken: number;
   /** `closesocket` was called: the number may be somebody else's by now. */
   socketClosed: boolean;
+  /** Its last packet is back, and its close about to be reported. */
+  settled: boolean;
   /** What its calls complete at once has no packet. */
   skipsPackets: boolean;
   /** Its send side was ended from here. */
@@ -169,6 +171,7 @@ export class Context {
       referenced: true,
       closeToken: NO_TOKEN,
       socketClosed: false,
+      settled: false,
       skipsPackets: false,
       sendEnded: false,
       failure: 0,
@@ -223,10 +226,11 @@ export class Context {
     this.settleClose(entry);
   }
 
-  /** Ends the handle once nothing is pending on it. */
+  /** Ends the handle once nothing is pending on it. Several threads may see that. */
   settleClose(entry: Entry): void {
-    if (!entry.socketClosed || this.memory.pendingOf(entry.handle) > 0) return;
+    if (!entry.socketClosed || entry.settled || this.memory.pendingOf(entry.handle) > 0) return;
     if ((entry.owner?.pending ?? 0) > 0) return;
+    entry.settled = true;
     this.#closed.push(entry);
     this.onReport();
   }

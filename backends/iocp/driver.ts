@@ -19,6 +19,7 @@ import { now, setTimer } from '../clock.ts';
 import { AcceptTable } from './accepts.ts';
 import * as c from './constants.ts';
 import { Context, type Entry, NO_TOKEN } from './context.ts';
+import type { Dequeuing } from './dequeuer.ts';
 import { classifyWinsock, winsockName, winsockOfWin32 } from './errors.ts';
 import { Listener } from './listener.ts';
 import { NativeMemory } from './memory.ts';
@@ -34,6 +35,8 @@ const DISPOSE_WAIT_MS = 3000;
 /** Most receives pending on a connection: what an in-order store holds. */
 const RECEIVE_DEPTH_MAX = 64;
 const TRANSFER_BYTES_MAX = 2 ** 20;
+/** More threads than take packets from a port, those of the host's pool included. */
+const CONCURRENCY_UNLIMITED = 0xffff;
 
 const ENTRY_WORDS = layout.SUBMISSION_BYTES / 4;
 const { kind: KIND, handle: HANDLE, token: TOKEN, offset: OFFSET } = layout.Submission;
@@ -69,7 +72,9 @@ export class IocpDriver implements Driver {
 
   constructor(host: BackendHost, system: System, options: CheckedOptions) {
     const memory = new NativeMemory(host, system.koffi);
-    const port = system.win32.CreateIoCompletionPort(c.INVALID_HANDLE_VALUE, 0, 0, 0);
+    // Where threads share the port, one that does not come back must not count as one that runs.
+    const concurrency = memory.seats === undefined ? 0 : CONCURRENCY_UNLIMITED;
+    const port = system.win32.CreateIoCompletionPort(c.INVALID_HANDLE_VALUE, 0, 0, concurrency);
     if (port === 0) {
       const code = winsockOfWin32(system.win32.GetLastError());
       const result = classifyWinsock(code, { asked: false });
@@ -138,12 +143,23 @@ export class IocpDriver implements Driver {
   }
 
   #release(): boolean {
+    const looked = this.#context.memory.seats?.takeLooks(this.#look) ?? false;
     const { hasReports } = this.#context;
     const { hasDirect } = this.#transfers;
     if (hasDirect) this.#transfers.releaseDirect();
     if (hasReports) this.#context.release();
-    return hasReports || hasDirect;
+    return hasReports || hasDirect || looked;
   }
+
+  /** What a worker dequeued and left to this thread. */
+  readonly #look = (overlapped: number, key: number, bytes: number): void => {
+    if (overlapped !== 0) {
+      this.#packet(overlapped, key, bytes);
+      return;
+    }
+    const entry = this.#context.handles.get(key - layout.IOCP_KEY_HANDLES);
+    if (entry !== undefined) this.#context.settleClose(entry);
+  };
 
   #packets(entries: number, count: number): void {
     const { memory } = this.#context;
@@ -152,14 +168,15 @@ export class IocpDriver implements Driver {
     for (let at = 0; ; at++) {
       at = iocpReap(memory.port, at, count);
       if (at >= count) return;
-      this.#packet(entries + at * layout.IOCP_ENTRY_BYTES);
+      const entry = entries + at * layout.IOCP_ENTRY_BYTES;
+      const [key, bytes] = [memory.entryKey(entry), memory.entryBytes(entry)];
+      this.#packet(memory.entryOverlapped(entry), key, bytes);
     }
   }
 
   /** A packet that the core left to the host. */
-  #packet(entry: number): void {
+  #packet(overlapped: number, key: number, bytes: number): void {
     const { memory } = this.#context;
-    const overlapped = memory.entryOverlapped(entry);
     if (overlapped === 0) return; // It only ended a wait.
     const accept = memory.acceptIndex(overlapped);
     if (accept >= 0) {
@@ -172,8 +189,7 @@ export class IocpDriver implements Driver {
       Math.floor(overlapped / 2 ** 32),
     );
     if (slot < 0) return;
-    const key = memory.entryKey(entry);
-    if (this.#transfers.packet(slot, key, memory.entryBytes(entry))) return;
+    if (this.#transfers.packet(slot, key, bytes)) return;
     this.#openings.connected(slot);
   }
 
@@ -348,6 +364,24 @@ export class IocpDriver implements Driver {
 
   systemErrorName(systemError: number): string | undefined {
     return winsockName(systemError);
+  }
+
+  // ------------------------------------------------------------ workers that dequeue
+
+  get dequeuing(): Dequeuing | undefined {
+    const { memory, port } = this.#context;
+    return memory.seats === undefined ? undefined : { port, seats: memory.seats.place };
+  }
+
+  attend(): void {
+    this.#pump.attend();
+  }
+
+  endDequeuer(worker: number): void {
+    const { seats, native } = this.#context.memory;
+    if (seats === undefined) return;
+    if (seats.leave(worker, native)) this.#pump.interruptAgain();
+    this.#pump.attend();
   }
 
   // ------------------------------------------------------------ time, end

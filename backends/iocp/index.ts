@@ -1,6 +1,15 @@
 /** Streams and datagrams on Windows' completion ports, by foreign calls: Node and Bun on Windows. */
 import * as layout from '#generated/layout';
-import type { BackendHost, BackendSelection, Driver, PortSizes, Probe } from '../backend.ts';
+import type { Core } from '../../src/core/core.ts';
+import type {
+  BackendHost,
+  BackendSelection,
+  Dequeuer,
+  Driver,
+  PortSizes,
+  Probe,
+} from '../backend.ts';
+import { type Dequeuing, IocpDequeuer } from './dequeuer.ts';
 import { IocpDriver } from './driver.ts';
 import { nativeBytes } from './memory.ts';
 import { checkOptions, type IocpOptions } from './options.ts';
@@ -30,6 +39,15 @@ export function spreads(): Probe {
 export async function create(host: BackendHost, options: IocpOptions = {}): Promise<Driver> {
   const checked = checkOptions(options);
   return new IocpDriver(host, await loadSystem(), checked);
+}
+
+/** Workers of a shared port take packets from the completion port themselves. */
+export async function openDequeuer(
+  core: Core,
+  dequeuing: unknown,
+  worker: number,
+): Promise<Dequeuer> {
+  return new IocpDequeuer(core, await loadSystem(), dequeuing as Dequeuing, worker);
 }
 
 export function memoryBytes(_options: IocpOptions, sizes: PortSizes): number {

@@ -4,6 +4,7 @@ import type { Core } from '../../src/core/core.ts';
 import { type NativeExports, nativeOf } from '../../src/core/native.ts';
 import type { BackendHost, PortSizes } from '../backend.ts';
 import { ACCEPT_ADDRESS_EXTRA_BYTES, OVERLAPPED, sockaddr_storage } from './constants.ts';
+import { Seats, seatsBytes } from './seats.ts';
 import type { Address, Koffi } from './win32.ts';
 
 /** Packets of one dequeue. */
@@ -27,6 +28,11 @@ export function handleCapacityOf({ maxConnections }: PortSizes): number {
   return maxConnections + SPARE_HANDLES;
 }
 
+/** Packets that can be due, and handles that can come to their end, at once. */
+function packetCapacity(sizes: PortSizes): number {
+  return sizes.maxOperations + ACCEPT_CAPACITY + 2 * handleCapacityOf(sizes);
+}
+
 /** Bytes that `NativeMemory` reserves. */
 export function nativeBytes(sizes: PortSizes): number {
   return (
@@ -36,7 +42,8 @@ export function nativeBytes(sizes: PortSizes): number {
     ACCEPT_CAPACITY * ACCEPT.$size +
     sizes.maxOperations * 4 +
     SCRATCH_BYTES +
-    8 * 64
+    8 * 64 +
+    seatsBytes(sizes.workers ?? 0, packetCapacity(sizes))
   );
 }
 
@@ -59,6 +66,8 @@ export class NativeMemory {
   /** Memory of a single call: the host may use all of it between two calls. */
   readonly scratch: number;
   readonly handleCapacity: number;
+  /** Of workers that dequeue beside this thread; undefined where there are none. */
+  readonly seats: Seats | undefined;
   readonly #handles: number;
   readonly #accepts: number;
 
@@ -77,6 +86,8 @@ export class NativeMemory {
     this.#accepts = core.reserve(ACCEPT_CAPACITY * ACCEPT.$size);
     this.direct = core.reserve(host.sizes.maxOperations * 4);
     this.scratch = core.reserve(SCRATCH_BYTES);
+    const { workers = 0 } = host.sizes;
+    this.seats = workers === 0 ? undefined : new Seats(core, workers, packetCapacity(host.sizes));
   }
 
   /** The loop's records are placed: what native code needs of them. */
@@ -94,6 +105,7 @@ export class NativeMemory {
     put(IocpPort.handles, this.#handles);
     put(IocpPort.handleCount, this.handleCapacity);
     put(IocpPort.direct, this.direct);
+    this.seats?.attach(this.port);
   }
 
   /** Which entries `iocpReap` reads. */
@@ -113,16 +125,17 @@ export class NativeMemory {
   }
 
   pendingOf(handle: number): number {
-    return this.core.u32[(this.handleAt(handle) + layout.IocpHandle.pending) >>> 2] as number;
+    return Atomics.load(this.core.u32, (this.handleAt(handle) + layout.IocpHandle.pending) >>> 2);
   }
 
   sendsOf(handle: number): number {
-    return this.core.u32[(this.handleAt(handle) + layout.IocpHandle.sends) >>> 2] as number;
+    return Atomics.load(this.core.u32, (this.handleAt(handle) + layout.IocpHandle.sends) >>> 2);
   }
 
   /** From now on the host looks at every packet of the handle. */
   watch(handle: number): void {
-    this.core.u32[(this.handleAt(handle) + layout.IocpHandle.watched) >>> 2] = 1;
+    const word = (this.handleAt(handle) + layout.IocpHandle.watched) >>> 2;
+    Atomics.store(this.core.u32, word, 1);
   }
 
   // ------------------------------------------------------------ accepts

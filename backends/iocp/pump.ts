@@ -4,12 +4,25 @@
  * one koffi call on another thread waits for the next packet, so that an idle
  * port costs nothing and a busy one no change of threads. In an I/O worker: the
  * thread itself waits.
+ *
+ * Where workers dequeue beside it, this thread keeps away from their packets: it
+ * waits only while a worker sleeps, and takes no more than wakes the sleepers.
+ * With all of them awake it looks now and then, for what only it can do, should
+ * none of them come back.
  */
-import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import {
+  clearImmediate,
+  clearInterval,
+  clearTimeout,
+  setImmediate,
+  setInterval,
+  setTimeout,
+} from 'node:timers';
 import { IOCP_KEY_WAKE } from '#generated/layout';
 import * as c from './constants.ts';
 import type { Context } from './context.ts';
 import { ENTRY_CAPACITY } from './memory.ts';
+import type { Seats } from './seats.ts';
 
 /** Turns in one pass of the host's loop. */
 const TURNS_AT_ONCE = 8;
@@ -17,6 +30,10 @@ const TURNS_AT_ONCE = 8;
 const THREADLESS_POLL_MS = 1;
 /** With nothing that keeps the process alive no thread may wait: that would keep it. */
 const UNREFERENCED_POLL_MS = 10;
+/** Looks at a port whose workers are all awake. */
+const BESIDE_WORKERS_MS = 10;
+/** A wake may have been taken by a worker that ended then: it is sent again. */
+const STOP_AGAIN_MS = 50;
 
 export interface PumpWork {
   /** `count` packets were dequeued into these entries. */
@@ -33,6 +50,9 @@ export class Pump {
   #ready: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #besideTimer: NodeJS.Timeout | undefined;
+  /** Workers dequeue, too. */
+  #sharesNow = false;
   /** A wait runs on another thread. */
   #waiting = false;
   /** It was told to end. */
@@ -78,9 +98,31 @@ export class Pump {
     this.#immediate = undefined;
     let busy = this.#work.release();
     // What another thread waits for it also gets.
-    if (!this.#waiting) busy = this.#dequeue(0) || busy;
+    if (!this.#waiting && !this.#isLeftToWorkers) busy = this.#dequeue(0) || busy;
     this.#turn(busy);
   };
+
+  /** Workers dequeue, and none of them sleeps. */
+  get #isLeftToWorkers(): boolean {
+    return this.#sharesNow && (this.#seats?.sleepers ?? 0) === 0;
+  }
+
+  /** One for each worker that sleeps: the rest they take themselves, once awake. */
+  get #most(): number {
+    if (!this.#sharesNow) return ENTRY_CAPACITY;
+    return Math.min(Math.max(this.#seats?.sleepers ?? 0, 1), ENTRY_CAPACITY);
+  }
+
+  get #seats(): Seats | undefined {
+    return this.#context.memory.seats;
+  }
+
+  /** A worker asks for this thread, which is given a turn behind this. */
+  attend(): void {
+    this.#sharesNow = (this.#seats?.taken ?? 0) > 0;
+    this.#work.release();
+    if (!this.#waiting) this.#soon();
+  }
 
   #turn(busy: boolean): void {
     if (busy || this.#asked) {
@@ -95,19 +137,37 @@ export class Pump {
 
   #next(): void {
     if (this.#stopped || this.#waiting || this.#immediate !== undefined) return;
+    if (this.#isLeftToWorkers) {
+      this.#lookLater();
+      return;
+    }
     if (this.#timer !== undefined) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
     if (!this.#work.isOpen()) return;
     const { options, referenced, opening } = this.#context;
-    if (this.#idlePasses < options.idlePasses) this.#soon();
+    const idlePasses = this.#sharesNow ? 1 : options.idlePasses;
+    if (this.#idlePasses < idlePasses) this.#soon();
     else if (referenced + opening > 0) this.#waitElsewhere();
     else {
       this.#timer = setTimeout(this.#pass, UNREFERENCED_POLL_MS);
       this.#timer.unref();
     }
   }
+
+  #lookLater(): void {
+    if (this.#besideTimer !== undefined || !this.#work.isOpen()) return;
+    this.#besideTimer = setTimeout(this.#beside, BESIDE_WORKERS_MS);
+    if (this.#context.referenced + this.#context.opening === 0) this.#besideTimer.unref();
+  }
+
+  readonly #beside = (): void => {
+    this.#besideTimer = undefined;
+    if (this.#waiting || this.#immediate !== undefined || this.#stopped) return;
+    const released = this.#work.release();
+    this.#turn(this.#dequeue(0) || released);
+  };
 
   /** Something was opened or closed, or keeps the process alive no more. */
   #changed(): void {
@@ -127,7 +187,7 @@ export class Pump {
     const ok = system.win32.GetQueuedCompletionStatusEx(
       port,
       base + entries,
-      ENTRY_CAPACITY,
+      this.#most,
       base + removed,
       timeoutMs,
       0,
@@ -145,15 +205,16 @@ export class Pump {
 
   #waitElsewhere(): void {
     const { memory, system, port, counts } = this.#context;
-    const { base, waitEntries, waitRemoved } = memory;
+    const { base, waitEntries, waitRemoved, seats } = memory;
     this.#waiting = true;
     this.#interrupted = false;
+    seats?.setWaiting(true);
     counts.waits++;
     try {
       system.win32.GetQueuedCompletionStatusEx.async(
         port,
         base + waitEntries,
-        ENTRY_CAPACITY,
+        this.#most,
         base + waitRemoved,
         c.INFINITE,
         0,
@@ -166,13 +227,18 @@ export class Pump {
 
   /** More ports wait than koffi has calls for: this one looks by itself, now and then. */
   #waitFailed(): void {
-    this.#waiting = false;
+    this.#endWait();
     this.#context.counts.waitsFailed++;
     this.#timer = setTimeout(this.#pass, THREADLESS_POLL_MS);
   }
 
-  readonly #waited = (error: Error | null, ok: number): void => {
+  #endWait(): void {
     this.#waiting = false;
+    this.#seats?.setWaiting(false);
+  }
+
+  readonly #waited = (error: Error | null, ok: number): void => {
+    this.#endWait();
     const { memory } = this.#context;
     if (error !== null) {
       if (this.#stopped) this.#onStop?.();
@@ -192,6 +258,12 @@ export class Pump {
   interrupt(): void {
     if (!this.#waiting || this.#interrupted) return;
     this.#interrupted = true;
+    this.interruptAgain();
+  }
+
+  /** The packet that was to end a wait may be lost. */
+  interruptAgain(): void {
+    if (!this.#waiting || !this.#interrupted) return;
     const { system, port } = this.#context;
     system.win32.PostQueuedCompletionStatus(port, 0, IOCP_KEY_WAKE, 0);
   }
@@ -201,10 +273,13 @@ export class Pump {
     this.#stopped = true;
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
+    clearTimeout(this.#besideTimer);
     if (!this.#waiting) return;
+    const again = setInterval(() => this.interruptAgain(), STOP_AGAIN_MS);
     await new Promise<void>((resolve) => {
       this.#onStop = resolve;
       this.interrupt();
     });
+    clearInterval(again);
   }
 }

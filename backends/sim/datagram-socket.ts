@@ -3,6 +3,7 @@ import * as layout from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
 import type { BackendHost } from '../backend.ts';
 import { type NetworkAddress, readAddress } from './addresses.ts';
+import { Chunk } from './byte-queue.ts';
 import type { Bound, SimNetwork } from './network.ts';
 import type { Operation, Reporter, Socket } from './operation.ts';
 
@@ -60,7 +61,7 @@ export class DatagramSocket implements Socket, Bound {
       const place = this.#receives.indexOf(operation);
       if (place < 0) return;
       this.#receives.splice(place, 1);
-      this.#reporter.finish(operation, { result: layout.ERROR_CANCELED });
+      this.#reporter.finish(operation, layout.ERROR_CANCELED);
     };
     this.#receives.push(operation);
     this.#serve();
@@ -76,7 +77,7 @@ export class DatagramSocket implements Socket, Bound {
     else if (to === undefined || to.port === 0) result = layout.ERROR_INVALID_OPTION;
     else if (to.family !== this.address.family) result = layout.ERROR_UNREACHABLE;
     else this.#network.sendDatagram(this, to, u8.slice(start, start + sizeBytes));
-    this.#reporter.finish(operation, { result });
+    this.#reporter.finish(operation, result);
   }
 
   arrive(bytes: Uint8Array, from: NetworkAddress): void {
@@ -95,7 +96,7 @@ export class DatagramSocket implements Socket, Bound {
 
   close(): void {
     for (const operation of this.#receives.splice(0)) {
-      this.#reporter.finish(operation, { result: layout.ERROR_CANCELED });
+      this.#reporter.finish(operation, layout.ERROR_CANCELED);
     }
     this.#arrived.length = 0;
     this.#network.unbind(this);
@@ -108,7 +109,7 @@ export class DatagramSocket implements Socket, Bound {
       if (this.#isRefused) {
         this.#isRefused = false;
         this.#receives.shift();
-        this.#reporter.finish(operation, { result: layout.ERROR_REFUSED });
+        this.#reporter.finish(operation, layout.ERROR_REFUSED);
         continue;
       }
       const datagram = this.#arrived.shift();
@@ -116,15 +117,10 @@ export class DatagramSocket implements Socket, Bound {
       this.#receives.shift();
       const { bytes, from } = datagram;
       const room = operation.length - layout.ADDRESS_BYTES;
-      if (bytes.length > room) {
-        this.#reporter.finish(operation, {
-          result: layout.ERROR_FRAME_TOO_LONG,
-          bytes: bytes.subarray(0, room),
-          from,
-        });
-      } else {
-        this.#reporter.finish(operation, { result: bytes.length, bytes, from });
-      }
+      const { length } = bytes;
+      const result = length > room ? layout.ERROR_FRAME_TOO_LONG : length;
+      operation.from = from;
+      this.#reporter.fill(operation, result, new Chunk(bytes), 0, Math.min(length, room));
     }
   }
 }

@@ -16,10 +16,10 @@ import { toSocketAddress } from './addresses.ts';
 import { DatagramSocket } from './datagram-socket.ts';
 import { Handles } from './handles.ts';
 import { hostTask } from './host-task.ts';
-import { isInside, lendReceive, lendSend } from './lent.ts';
+import { fillRange, isInside, sumOf } from './lent.ts';
 import { ListenerSocket } from './listener-socket.ts';
 import type { Attempt, SimNetwork } from './network.ts';
-import type { Operation, Socket } from './operation.ts';
+import { Operation, type Perform, type Socket } from './operation.ts';
 import { Pending } from './pending.ts';
 import { Reports } from './reports.ts';
 import { Shortage } from './shortage.ts';
@@ -27,8 +27,7 @@ import type { StreamEnd } from './stream.ts';
 import { StreamSocket } from './stream-socket.ts';
 import { systemErrorName } from './system-errors.ts';
 
-const performSend: Operation['perform'] = (operation, socket) =>
-  (socket as StreamSocket).send(operation);
+const performSend: Perform = (operation, socket) => (socket as StreamSocket).send(operation);
 
 export class SimDriver implements Driver {
   readonly limits: Limits;
@@ -45,6 +44,10 @@ export class SimDriver implements Driver {
   #isWoken = false;
   #isWaiting = false;
   #isDisposed = false;
+  /** Nobody pumps for this driver any more. */
+  #isEnded = false;
+  /** Transfers that are over, to serve again: there are as many as were pending at once. */
+  readonly #spare: Operation[] = [];
 
   constructor(host: BackendHost, network: SimNetwork) {
     this.#host = host;
@@ -175,7 +178,7 @@ export class SimDriver implements Driver {
           return;
         }
         attempt.isOff = true;
-        this.#reports.finish(operation, { result: layout.ERROR_CANCELED });
+        this.#reports.finish(operation, layout.ERROR_CANCELED);
       };
       this.#network.connect(attempt);
     });
@@ -250,20 +253,18 @@ export class SimDriver implements Driver {
       const socket = this.#handles.get(handle);
       if (socket === undefined || socket.isClosing) {
         this.#network.count('unknownHandles');
-        this.#reports.finish(operation, { result: layout.ERROR_CLOSED });
+        this.#reports.finish(operation, layout.ERROR_CLOSED);
         return;
       }
       socket.isClosing = true;
       operation.socket = socket;
       socket.close(reset);
-      this.#reports.finish(operation, { result: 0 });
+      this.#reports.finish(operation, 0);
     });
   }
 
   post(token: number): void {
-    this.#submit('post', token, 0, 0, (operation) =>
-      this.#reports.finish(operation, { result: 0 }),
-    );
+    this.#submit('post', token, 0, 0, (operation) => this.#reports.finish(operation, 0));
   }
 
   // ------------------------------------------------------------ sockets
@@ -334,22 +335,23 @@ export class SimDriver implements Driver {
     for (const operation of this.#operations.all()) {
       if (!operation.isDecided) operation.cancel?.(operation);
     }
-    for (const socket of [...this.#handles]) {
+    for (const socket of this.#handles.all()) {
       if (!socket.isClosing) socket.close(true);
       socket.isClosing = true;
     }
     // A cancel that lost is over now all the same: nothing comes any more.
     for (const operation of this.#operations.all()) {
-      if (!operation.isDecided) this.#reports.finish(operation, { result: layout.ERROR_CANCELED });
+      if (!operation.isDecided) this.#reports.finish(operation, layout.ERROR_CANCELED);
     }
     this.#reports.reportAll();
     this.#shortage.end();
     // Connections that an accept or connect brought, and that nobody has closed.
-    for (const socket of [...this.#handles]) {
+    for (const socket of this.#handles.all()) {
       if (!socket.isClosing) socket.close(true);
       this.#handles.release(socket);
     }
     this.#network.drivers.delete(this);
+    this.#isEnded = true;
     this.#ready?.();
   }
 
@@ -361,26 +363,13 @@ export class SimDriver implements Driver {
     token: number,
     offset: number,
     length: number,
-    perform: Operation['perform'],
+    perform: Perform,
     target = 0,
     socketKind?: Socket['kind'],
   ): void {
-    const operation: Operation = {
-      target,
-      socketKind,
-      perform,
-      token,
-      kind,
-      offset,
-      length,
-      lent: this.#lend(kind, offset, length),
-      done: 0,
-      isDecided: false,
-      cancel: undefined,
-      socket: undefined,
-      timeMs: 0,
-      order: 0,
-    };
+    const operation = this.#spare.pop() ?? new Operation();
+    operation.begin(kind, token, target, socketKind, offset, length, perform);
+    this.#lend(operation);
     if (!this.#operations.add(operation)) {
       this.#network.violate('limitViolations', `token ${token} is pending already`);
     }
@@ -388,7 +377,7 @@ export class SimDriver implements Driver {
   }
 
   #perform(operation: Operation): void {
-    if (!this.#network.drivers.has(this)) {
+    if (this.#isEnded) {
       this.#refuse(operation);
       return;
     }
@@ -400,7 +389,7 @@ export class SimDriver implements Driver {
     const socket = this.#handles.get(target);
     if (socket === undefined || socket.isClosing || socket.kind !== socketKind) {
       this.#network.count('unknownHandles');
-      this.#reports.finish(operation, { result: layout.ERROR_CLOSED });
+      this.#reports.finish(operation, layout.ERROR_CLOSED);
       return;
     }
     operation.socket = socket;
@@ -410,7 +399,7 @@ export class SimDriver implements Driver {
   /** After the end nobody pumps for this driver: its operations fail by themselves. */
   #refuse(operation: Operation): void {
     hostTask(() => {
-      this.#reports.reportNow(operation, { result: layout.ERROR_CLOSED });
+      this.#reports.reportNow(operation, layout.ERROR_CLOSED);
       this.deliver();
     });
   }
@@ -422,29 +411,35 @@ export class SimDriver implements Driver {
     socketKind: Socket['kind'],
     offset: number,
     length: number,
-    perform: Operation['perform'],
+    perform: Perform,
   ): void {
     this.#submit(kind, token, offset, length, perform, handle, socketKind);
   }
 
-  #lend(kind: string, offset: number, length: number) {
+  #lend(operation: Operation): void {
+    const { kind, offset, length } = operation;
     const { settings, patternRandom } = this.#network;
     const { core } = this.#host;
     const isArmed = kind === 'receive' && settings.selectsBuffers;
     const isReceive = (kind === 'receive' && !isArmed) || kind === 'receiveFrom';
     const isSend = kind === 'send' || kind === 'sendTo';
-    if (!isReceive && !isSend) return undefined;
+    if (!isReceive && !isSend) return;
     const isStream = kind === 'send' || kind === 'receive';
     const least = isStream ? (isReceive ? 1 : 0) : layout.ADDRESS_BYTES;
     const most = isStream ? settings.maxTransferBytes : Infinity;
     if (!isInside(core, offset, length) || length < least || length > most) {
       this.#network.violate('limitViolations', `${kind} of ${length} bytes at ${offset}`);
-      return undefined;
+      return;
     }
-    if (!settings.checkLent) return undefined;
-    return isReceive
-      ? lendReceive(core, offset, length, patternRandom)
-      : lendSend(core, offset, length);
+    if (!settings.checkLent) return;
+    if (isReceive) {
+      operation.lent = 'filled';
+      operation.lentMark = patternRandom.integer(1, 255);
+      fillRange(core, offset, length, operation.lentMark);
+    } else {
+      operation.lent = 'summed';
+      operation.lentMark = sumOf(core, offset, length);
+    }
   }
 
   /** The final completion of an operation is being reported. */
@@ -453,6 +448,10 @@ export class SimDriver implements Driver {
     this.#operations.delete(operation);
     if (kind === 'connect') this.#connecting -= 1;
     if (kind === 'close' && socket !== undefined) this.#handles.release(socket);
+    // Nobody else keeps a transfer that is over; what is called off at the end may still be scheduled.
+    if ((kind !== 'receive' && kind !== 'send') || this.#isDisposed) return;
+    operation.rest();
+    this.#spare.push(operation);
   }
 
   #adopt(end: StreamEnd): StreamSocket {
@@ -463,10 +462,10 @@ export class SimDriver implements Driver {
 
   #finishOpening(operation: Operation, outcome: Socket | number): void {
     if (typeof outcome === 'number') {
-      this.#reports.finish(operation, { result: outcome });
+      this.#reports.finish(operation, outcome);
       return;
     }
-    this.#reports.finish(operation, { result: outcome.handle });
+    this.#reports.finish(operation, outcome.handle);
     outcome.timeMs = operation.timeMs;
     outcome.order = operation.order;
   }

@@ -1,40 +1,43 @@
 /** The handles of one driver. A released number is the next to be used again, to bring out stale ones. */
 import type { Socket } from './operation.ts';
 
+const FIRST_HANDLE = 3;
+
 export class Handles {
-  readonly #sockets = new Map<number, Socket>();
+  /** By handle. */
+  readonly #sockets: (Socket | undefined)[] = Array.from({ length: FIRST_HANDLE }, () => undefined);
   readonly #free: number[] = [];
-  #next = 3;
+  #size = 0;
 
   get size(): number {
-    return this.#sockets.size;
+    return this.#size;
   }
 
   get isAnyReferenced(): boolean {
-    for (const { isReferenced } of this.#sockets.values()) if (isReferenced) return true;
-    return false;
+    return this.#sockets.some((socket) => socket?.isReferenced === true);
   }
 
   open<Kind extends Socket>(make: (handle: number) => Kind): Kind {
-    let handle = this.#free.pop();
-    if (handle === undefined) {
-      handle = this.#next;
-      this.#next += 1;
-    }
+    const handle = this.#free.pop() ?? this.#sockets.length;
     const socket = make(handle);
-    this.#sockets.set(handle, socket);
+    this.#sockets[handle] = socket;
+    this.#size += 1;
     return socket;
   }
 
   get(handle: number): Socket | undefined {
-    return this.#sockets.get(handle);
+    return this.#sockets[handle];
   }
 
   release({ handle }: Socket): void {
-    if (this.#sockets.delete(handle)) this.#free.push(handle);
+    if (this.#sockets[handle] === undefined) return;
+    this.#sockets[handle] = undefined;
+    this.#free.push(handle);
+    this.#size -= 1;
   }
 
-  [Symbol.iterator](): IterableIterator<Socket> {
-    return this.#sockets.values();
+  /** All that are open now. */
+  all(): Socket[] {
+    return this.#sockets.filter((socket) => socket !== undefined);
   }
 }

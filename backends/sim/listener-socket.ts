@@ -47,7 +47,7 @@ export class ListenerSocket implements Socket, Listening {
   accept(operation: Operation): void {
     if (this.#accept !== undefined) {
       this.#network.violate('limitViolations', 'two accepts armed on one listener');
-      this.#reporter.finish(operation, { result: layout.ERROR_INVALID_OPTION });
+      this.#reporter.finish(operation, layout.ERROR_INVALID_OPTION);
       return;
     }
     operation.cancel = () => this.#cancel();
@@ -62,10 +62,7 @@ export class ListenerSocket implements Socket, Listening {
       if (end === undefined) return;
       const socket = this.#adopt(end);
       // Reported with the handle's own moments in view: nothing of it comes before.
-      this.#reporter.finish(this.#accept, {
-        result: socket.handle,
-        flags: layout.COMPLETION_MORE,
-      });
+      this.#reporter.goOn(this.#accept, socket.handle);
       socket.timeMs = this.#accept.timeMs;
       socket.order = this.#accept.order;
     }
@@ -75,7 +72,7 @@ export class ListenerSocket implements Socket, Listening {
     const operation = this.#accept;
     this.#accept = undefined;
     if (operation !== undefined) {
-      this.#reporter.finish(operation, { result: layout.ERROR_CANCELED });
+      this.#reporter.finish(operation, layout.ERROR_CANCELED);
     }
   }
 

@@ -10,6 +10,7 @@ import * as layout from '#generated/layout';
 import type { Endpoint } from '../backend.ts';
 import { AddressTable } from './address-table.ts';
 import { isSame, isWildcard, loopbackOf, Names, type NetworkAddress } from './addresses.ts';
+import { Counters } from './counters.ts';
 import type { SimDriver } from './driver.ts';
 import { type SimOptions, type SimSettings, settingsOf } from './options.ts';
 import { Pump } from './pump.ts';
@@ -63,7 +64,9 @@ export class SimNetwork {
   readonly #names = new Names();
   readonly #listening = new AddressTable<Queued>();
   readonly #bound = new AddressTable<Bound>();
-  readonly #counters = new Map<string, number>();
+  readonly #counters = new Counters();
+  /** Those counters that are no names, because they change all the time. */
+  readonly frequent = this.#counters.frequent;
   readonly #pump: Pump;
   readonly #violations: Error[] = [];
   #driversMade = 0;
@@ -81,11 +84,11 @@ export class SimNetwork {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#counters);
+    return this.#counters.all;
   }
 
   count(name: string, amount = 1): void {
-    this.#counters.set(name, (this.#counters.get(name) ?? 0) + amount);
+    this.#counters.count(name, amount);
   }
 
   /** Notes a breach of the contract by the loop: the pump throws it. */

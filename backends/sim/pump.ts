@@ -77,7 +77,7 @@ export class Pump {
     const next = scheduler.nextTimeMs();
     if (next === undefined || next > untilMs) return false;
     scheduler.advance(next);
-    this.#network.count('passes');
+    this.#network.frequent.passes += 1;
     this.#isPassing = true;
     const errors: unknown[] = [];
     for (let done = 0; done < settings.batch; done += 1) {

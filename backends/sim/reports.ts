@@ -5,25 +5,22 @@
 import * as layout from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
 import type { BackendHost } from '../backend.ts';
+import type { Chunk } from './byte-queue.ts';
+import { isFilled, sumOf } from './lent.ts';
 import type { SimNetwork } from './network.ts';
-import type { Moment, Operation, Outcome, Reporter } from './operation.ts';
+import type { Moment, Operation, Reporter } from './operation.ts';
 import { isBefore, Scheduled } from './scheduler.ts';
 import { systemErrorOf } from './system-errors.ts';
 
-/** A decided completion, on its way. */
+/** What an operation that goes on has brought, on its way. */
 class Report extends Scheduled {
   readonly operation: Operation;
-  readonly outcome: Outcome;
+  readonly result: number;
 
-  constructor(
-    timeMs: number,
-    operation: Operation,
-    outcome: Outcome,
-    run: (scheduled: Scheduled) => void,
-  ) {
-    super(timeMs, operation.order, 'network', run);
+  constructor(operation: Operation, result: number, run: (scheduled: Scheduled) => void) {
+    super(operation.timeMs, operation.order, 'network', run);
     this.operation = operation;
-    this.outcome = outcome;
+    this.result = result;
   }
 }
 
@@ -40,10 +37,11 @@ export class Reports implements Reporter {
   readonly #addresses: AddressRecords;
   readonly #driver: number;
   readonly #over: (operation: Operation) => void;
-  /** One for all: it also tells them from those of other drivers. */
-  readonly #run = (scheduled: Scheduled): void => {
-    const { operation, outcome } = scheduled as Report;
-    this.#report(operation, outcome);
+  /** One for all: they also tell reports from those of other drivers. */
+  readonly #end = (operation: Scheduled): void => this.#reportEnd(operation as Operation);
+  readonly #part = (scheduled: Scheduled): void => {
+    const { operation, result } = scheduled as Report;
+    this.#report(operation, result, layout.COMPLETION_MORE, layout.NOTHING);
   };
   /** Completions reported since the loop last handled some. */
   unhandled = 0;
@@ -65,24 +63,49 @@ export class Reports implements Reporter {
     this.#over = over;
   }
 
-  finish(operation: Operation, outcome: Outcome): void {
-    const { scheduler } = this.#network;
-    if (((outcome.flags ?? 0) & layout.COMPLETION_MORE) === 0) operation.isDecided = true;
+  finish(operation: Operation, result: number): void {
+    operation.isDecided = true;
+    operation.result = result;
     this.#place(operation);
-    scheduler.add(new Report(scheduler.dueMs(operation.timeMs), operation, outcome, this.#run));
+    operation.run = this.#end;
+    this.#network.scheduler.add(operation);
   }
 
-  reportNow(operation: Operation, outcome: Outcome): void {
-    this.#report(operation, outcome);
+  fill(operation: Operation, result: number, bytes: Chunk, start: number, count: number): void {
+    operation.bytes = bytes;
+    operation.bytesStart = start;
+    operation.bytesCount = count;
+    this.finish(operation, result);
+  }
+
+  goOn(operation: Operation, result: number): void {
+    this.#place(operation);
+    this.#network.scheduler.add(new Report(operation, result, this.#part));
+  }
+
+  reportBuffer(operation: Operation, result: number, buffer: number): void {
+    this.#check(operation);
+    const more = operation.isDecided ? 0 : layout.COMPLETION_MORE;
+    if (operation.isDecided) this.#over(operation);
+    this.#report(operation, result, layout.COMPLETION_BUFFER | more, buffer);
+  }
+
+  /** The end of an operation that nobody pumps for: without waiting for its time. */
+  reportNow(operation: Operation, result: number): void {
+    operation.result = result;
+    this.#reportEnd(operation);
   }
 
   /** Reports all that is on its way, in order, without waiting for its time. */
   reportAll(): void {
     const { scheduler } = this.#network;
-    const own = [...scheduler.waiting()].filter(({ run }) => run === this.#run);
+    const own = [...scheduler.waiting()].filter(
+      ({ run }) => run === this.#end || run === this.#part,
+    );
     for (const report of own.sort((a, b) => (isBefore(a, b) ? -1 : 1))) {
+      const { run } = report;
       scheduler.cancel(report);
-      this.#run(report);
+      run?.(report);
     }
   }
 
@@ -117,30 +140,45 @@ export class Reports implements Reporter {
     }
   }
 
-  #report(operation: Operation, outcome: Outcome): void {
-    const { token, kind } = operation;
-    const { result, flags = 0, buffer = layout.NOTHING } = outcome;
-    if (operation.lent?.isUntouched() === false) {
-      this.#network.violate(
-        'lentViolations',
-        `the range lent to ${kind} (token ${token}) was touched before its completion: ` +
-          `${operation.length} bytes at ${operation.offset}`,
-      );
-    }
-    this.#write(operation, outcome);
-    if ((flags & layout.COMPLETION_MORE) === 0) this.#over(operation);
+  #reportEnd(operation: Operation): void {
+    this.#check(operation);
+    this.#write(operation);
+    const { result } = operation;
+    this.#over(operation);
+    this.#report(operation, result, 0, layout.NOTHING);
+  }
+
+  #report({ token, kind }: Operation, result: number, flags: number, buffer: number): void {
     this.unhandled += 1;
-    this.#network.count('completions');
+    this.#network.frequent.completions += 1;
     if (this.#network.settings.trace !== undefined) {
       this.#network.trace(`${this.#driver} ${kind} ${token} ${result} ${flags}`);
     }
     this.#host.complete(token, result, flags, buffer, systemErrorOf(result));
   }
 
-  #write(operation: Operation, { bytes, from }: Outcome): void {
-    const { u8 } = this.#host.core;
-    if (from !== undefined) this.#addresses.write(operation.offset, from.text, from.port);
-    if (bytes === undefined) return;
-    u8.set(bytes, operation.offset + (from === undefined ? 0 : layout.ADDRESS_BYTES));
+  #check({ lent, lentMark, kind, token, offset, length }: Operation): void {
+    if (lent === 'nothing') return;
+    const { core } = this.#host;
+    const isUntouched =
+      lent === 'filled'
+        ? isFilled(core, offset, length, lentMark)
+        : sumOf(core, offset, length) === lentMark;
+    if (isUntouched) return;
+    this.#network.violate(
+      'lentViolations',
+      `the range lent to ${kind} (token ${token}) was touched before its completion: ` +
+        `${length} bytes at ${offset}`,
+    );
+  }
+
+  #write({ bytes, bytesStart, bytesCount, from, offset }: Operation): void {
+    let to = offset;
+    if (from !== undefined) {
+      this.#addresses.write(offset, from.text, from.port);
+      to += layout.ADDRESS_BYTES;
+    }
+    const { u8, u32 } = this.#host.core;
+    bytes?.copy(bytesStart, bytesCount, u8, u32, to);
   }
 }

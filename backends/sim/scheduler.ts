@@ -1,10 +1,12 @@
 /**
- * The virtual clock and everything that is to happen by it: a heap ordered by
- * time, then by order number. Time stands still until the pump moves it.
+ * The virtual clock and everything that is to happen by it, ordered by time,
+ * then by order number: a heap, and a line of what is due now and comes behind
+ * all that is in it, which is most. Time stands still until the pump moves it.
  *
  * With several threads the heap is shared state: `at`, `runDue` and `advance`
  * need the network's lock.
  */
+import { Deque } from './deque.ts';
 
 /** Times are multiples of this: things meet at one time, and sums are exact in binary. */
 const TICK_MS = 1 / 8;
@@ -18,24 +20,25 @@ function toTick(timeMs: number): number {
  * time-outs of the far future, for which the pump first gives the program a few
  * passes to do something else.
  */
-export type ScheduledKind = 'network' | 'patient';
+export type Pace = 'network' | 'patient';
 
 export class Scheduled {
-  readonly timeMs: number;
-  readonly order: number;
-  readonly kind: ScheduledKind;
+  /** Neither changes while it is scheduled. */
+  timeMs: number;
+  order: number;
+  readonly pace: Pace;
   /** Undefined once it has run or was called off. Called with this: one function can serve many. */
   run: ((scheduled: Scheduled) => void) | undefined;
 
   constructor(
     timeMs: number,
     order: number,
-    kind: ScheduledKind,
-    run: (scheduled: Scheduled) => void,
+    pace: Pace,
+    run: ((scheduled: Scheduled) => void) | undefined,
   ) {
     this.timeMs = timeMs;
     this.order = order;
-    this.kind = kind;
+    this.pace = pace;
     this.run = run;
   }
 }
@@ -54,6 +57,7 @@ export class Scheduler {
   #nowMs = 0;
   #order = 0;
   #heap: Scheduled[] = [];
+  readonly #line = new Deque<Scheduled>();
   #network = 0;
   #patient = 0;
 
@@ -81,13 +85,8 @@ export class Scheduler {
     return this.#order;
   }
 
-  at(
-    timeMs: number,
-    run: () => void,
-    kind: ScheduledKind = 'network',
-    order = this.nextOrder(),
-  ): Scheduled {
-    return this.add(new Scheduled(this.dueMs(timeMs), order, kind, run));
+  at(timeMs: number, run: () => void, pace: Pace = 'network', order = this.nextOrder()): Scheduled {
+    return this.add(new Scheduled(this.dueMs(timeMs), order, pace, run));
   }
 
   /** When something happens that is wanted at `timeMs`: on a tick, and not before now. */
@@ -97,20 +96,25 @@ export class Scheduler {
 
   /** As `at`, for what carries more than a function; its time is one of `dueMs`. */
   add<Kind extends Scheduled>(scheduled: Kind): Kind {
-    this.#count(scheduled.kind, 1);
-    this.#push(scheduled);
+    this.#count(scheduled.pace, 1);
+    const { last } = this.#line;
+    // Nothing in the line is of another time: it is empty before time moves on.
+    if (scheduled.timeMs === this.#nowMs && (last === undefined || scheduled.order >= last.order)) {
+      this.#line.push(scheduled);
+    } else this.#push(scheduled);
     return scheduled;
   }
 
   /** What is still to happen, in no order. */
   *waiting(): Iterable<Scheduled> {
+    for (const entry of this.#line) if (entry.run !== undefined) yield entry;
     for (const entry of this.#heap) if (entry.run !== undefined) yield entry;
   }
 
   cancel(scheduled: Scheduled): void {
     if (scheduled.run === undefined) return;
     scheduled.run = undefined;
-    this.#count(scheduled.kind, -1);
+    this.#count(scheduled.pace, -1);
     // The heap forgets it when it comes up; a heap of mostly dead entries is rebuilt.
     if (this.#heap.length > 64 && this.#heap.length > 4 * this.pending) {
       const alive = this.#heap.filter((entry) => entry.run !== undefined);
@@ -120,8 +124,16 @@ export class Scheduler {
 
   /** Time of the next thing; undefined when nothing is scheduled. */
   nextTimeMs(): number | undefined {
+    return this.#next()?.timeMs;
+  }
+
+  #next(): Scheduled | undefined {
     while (this.#heap.length > 0 && (this.#heap[0] as Scheduled).run === undefined) this.#pop();
-    return this.#heap[0]?.timeMs;
+    while (this.#line.first !== undefined && this.#line.first.run === undefined) this.#line.shift();
+    const top = this.#heap[0];
+    const { first } = this.#line;
+    if (first === undefined || (top !== undefined && isBefore(top, first))) return top;
+    return first;
   }
 
   /** Moves time forward, never past the next thing. */
@@ -132,18 +144,19 @@ export class Scheduler {
 
   /** Runs one thing that is due now. False when there is none. */
   runDue(): boolean {
-    const next = this.nextTimeMs();
-    if (next === undefined || next > this.#nowMs) return false;
-    const scheduled = this.#pop();
+    const scheduled = this.#next();
+    if (scheduled === undefined || scheduled.timeMs > this.#nowMs) return false;
+    if (scheduled === this.#line.first) this.#line.shift();
+    else this.#pop();
     const run = scheduled.run as (scheduled: Scheduled) => void;
     scheduled.run = undefined;
-    this.#count(scheduled.kind, -1);
+    this.#count(scheduled.pace, -1);
     run(scheduled);
     return true;
   }
 
-  #count(kind: ScheduledKind, change: number): void {
-    if (kind === 'network') this.#network += change;
+  #count(pace: Pace, change: number): void {
+    if (pace === 'network') this.#network += change;
     else this.#patient += change;
   }
 

@@ -2,6 +2,7 @@
 import * as layout from '#generated/layout';
 import type { BackendHost } from '../backend.ts';
 import type { NetworkAddress } from './addresses.ts';
+import { Deque } from './deque.ts';
 import type { SimNetwork } from './network.ts';
 import type { Operation, Reporter, Socket } from './operation.ts';
 import type { StreamEnd } from './stream.ts';
@@ -17,7 +18,7 @@ export class StreamSocket implements Socket {
   readonly #host: BackendHost;
   readonly #reporter: Reporter;
   readonly #end: StreamEnd;
-  readonly #receives: Operation[] = [];
+  readonly #receives = new Deque<Operation>();
   /** Sends and shutdowns, in the order in which they take effect. */
   readonly #sends: Operation[] = [];
   #isServing = false;
@@ -77,7 +78,7 @@ export class StreamSocket implements Socket {
   }
 
   close(reset: boolean): void {
-    for (const operation of this.#receives.splice(0)) this.#canceled(operation);
+    for (const operation of this.#receives.takeAll()) this.#canceled(operation);
     for (const operation of this.#sends.splice(0)) this.#canceled(operation);
     const { incoming, outgoing } = this.#end;
     incoming.onArrival = () => {};
@@ -87,7 +88,7 @@ export class StreamSocket implements Socket {
   }
 
   #canceled(operation: Operation): void {
-    this.#reporter.finish(operation, { result: layout.ERROR_CANCELED });
+    this.#reporter.finish(operation, layout.ERROR_CANCELED);
   }
 
   #perhapsBreakOff(): void {
@@ -99,11 +100,10 @@ export class StreamSocket implements Socket {
   readonly #cancelReceive = (operation: Operation): void => {
     const { incoming } = this.#end;
     const { random, settings, scheduler } = this.#network;
+    const { token } = operation;
     const giveUp = () => {
-      const place = this.#receives.indexOf(operation);
-      if (place < 0) return;
-      this.#receives.splice(place, 1);
-      this.#canceled(operation);
+      // By then it may be over, and serve another one.
+      if (operation.token === token && this.#receives.remove(operation)) this.#canceled(operation);
     };
     // Success may win while something is on the way, and only then.
     if (incoming.isOnTheWay && random.chance(settings.loseCancelProbability)) {
@@ -121,7 +121,7 @@ export class StreamSocket implements Socket {
     // What the network has accepted cannot be called back.
     if (operation.done > 0 && this.#network.settings.sendDepth === 1) {
       this.#network.count('cancelsLost');
-      this.#reporter.finish(operation, { result: operation.done });
+      this.#reporter.finish(operation, operation.done);
     } else {
       this.#canceled(operation);
     }
@@ -151,7 +151,7 @@ export class StreamSocket implements Socket {
   #serveReceives(): void {
     const { incoming } = this.#end;
     for (;;) {
-      const operation = this.#receives[0];
+      const operation = this.#receives.first;
       if (operation === undefined) return;
       if (incoming.available > 0) {
         if (this.#network.settings.selectsBuffers) {
@@ -159,14 +159,15 @@ export class StreamSocket implements Socket {
         } else {
           const count = this.#cut(Math.min(operation.length, incoming.available));
           this.#receives.shift();
-          this.#network.count('bytesReceived', count);
-          this.#reporter.finish(operation, { result: count, bytes: incoming.take(count) });
+          this.#network.frequent.bytesReceived += count;
+          const start = incoming.take(count);
+          this.#reporter.fill(operation, count, incoming.taken, start, count);
         }
       } else if (incoming.ended || this.#end.isReset) {
         this.#receives.shift();
         // The end, where it came before a reset, is told first and for good.
         const result = incoming.ended ? 0 : layout.ERROR_RESET;
-        this.#reporter.finish(operation, { result });
+        this.#reporter.finish(operation, result);
       } else {
         return;
       }
@@ -182,20 +183,21 @@ export class StreamSocket implements Socket {
     if (buffer < 0) {
       this.#network.count('receivesWithoutBuffer');
       this.#receives.shift();
-      this.#reporter.finish(operation, { result: layout.ERROR_NO_BUFFERS });
+      this.#reporter.finish(operation, layout.ERROR_NO_BUFFERS);
       return false;
     }
     const count = this.#cut(Math.min(this.#host.bufferBytes, incoming.available));
-    this.#host.core.u8.set(incoming.take(count), this.#host.bufferOffset(buffer));
-    this.#network.count('bytesReceived', count);
+    const { u8, u32 } = this.#host.core;
+    const start = incoming.take(count);
+    incoming.taken.copy(start, count, u8, u32, this.#host.bufferOffset(buffer));
+    this.#network.frequent.bytesReceived += count;
     const isLast = random.chance(settings.disarm);
     if (isLast) {
       this.#network.count('disarmed');
       this.#receives.shift();
       operation.isDecided = true;
     }
-    const flags = layout.COMPLETION_BUFFER | (isLast ? 0 : layout.COMPLETION_MORE);
-    this.#reporter.reportNow(operation, { result: count, flags, buffer });
+    this.#reporter.reportBuffer(operation, count, buffer);
     return !isLast;
   }
 
@@ -207,14 +209,14 @@ export class StreamSocket implements Socket {
       if (this.#end.isReset) {
         this.#sends.shift();
         const result = incoming.ended ? layout.ERROR_BROKEN_PIPE : layout.ERROR_RESET;
-        this.#reporter.finish(operation, { result });
+        this.#reporter.finish(operation, result);
       } else if (outgoing.isFinishSent) {
         this.#sends.shift();
-        this.#reporter.finish(operation, { result: layout.ERROR_BROKEN_PIPE });
+        this.#reporter.finish(operation, layout.ERROR_BROKEN_PIPE);
       } else if (operation.kind === 'shutdown') {
         this.#sends.shift();
         outgoing.finish();
-        this.#reporter.finish(operation, { result: 0 });
+        this.#reporter.finish(operation, 0);
       } else if (!this.#sendSome(operation)) {
         return;
       }
@@ -231,14 +233,14 @@ export class StreamSocket implements Socket {
     if (count > 0) {
       const start = operation.offset + operation.done;
       outgoing.send(this.#host.core.u8.slice(start, start + count));
-      this.#network.count('bytesSent', count);
+      this.#network.frequent.bytesSent += count;
       operation.done += count;
     }
     const isCut = count < most && this.#network.settings.sendDepth === 1;
     if (operation.done === operation.length || isCut) {
       if (operation.done < operation.length) this.#network.count('partialSends');
       this.#sends.shift();
-      this.#reporter.finish(operation, { result: operation.done });
+      this.#reporter.finish(operation, operation.done);
     }
     return true;
   }

@@ -8,7 +8,7 @@
  */
 
 import type { NetworkAddress } from './addresses.ts';
-import { ByteQueue } from './byte-queue.ts';
+import { ByteQueue, type Chunk } from './byte-queue.ts';
 import type { SimNetwork } from './network.ts';
 
 /** One direction. What is sent arrives in order, later. */
@@ -88,8 +88,13 @@ export class Pipe {
     this.#deliver(0, () => this.onReset());
   }
 
-  /** Removes `count` bytes that have arrived. */
-  take(count: number): Uint8Array {
+  /** Where `take` has put the bytes. */
+  get taken(): Chunk {
+    return this.#arrived.taken;
+  }
+
+  /** Removes `count` bytes that have arrived: as of `ByteQueue`. */
+  take(count: number): number {
     const wasFull = this.room === 0;
     this.#unread -= count;
     if (wasFull) this.#announceRoom();
@@ -108,7 +113,7 @@ export class Pipe {
   }
 
   #transmit(bytes: Uint8Array): void {
-    this.#network.count('segments');
+    this.#network.frequent.segments += 1;
     this.#deliver(bytes.length, () => {
       if (this.refuse !== undefined) {
         this.refuse();

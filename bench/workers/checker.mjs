@@ -9,6 +9,14 @@ export const MESSAGE_BYTES = 64;
 const LAST_WORD = MESSAGE_BYTES / 4 - 1;
 /** Words of a worker: what it has handled, its thread's number in the system, what it found. */
 const WORKER_WORDS = 16;
+/**
+ * Words of a connection, a cache line: the number of the message that is next, whether a handler
+ * is at work, and the id (8 bytes) that its messages come by. The workers would otherwise wait
+ * for each other's caches because of connections that have nothing to do with each other.
+ */
+const CONNECTION_WORDS = 16;
+const BUSY = 1;
+const ID = 2;
 
 /** @typedef {'disorders' | 'repeats' | 'overlaps' | 'strays' | 'damaged'} Fault */
 /** @type {readonly Fault[]} */
@@ -22,23 +30,22 @@ const FIRST_FAULT = 2;
 const sumOf = (connection, number) => (Math.imul(connection + 1, 0x9e3779b1) ^ number) | 0;
 
 /**
- * @typedef {{connections: number, messages: number, workers: number, next: Int32Array,
- *   busy: Int32Array, marks: Uint8Array, ids: Float64Array, counters: Int32Array}} Notes
+ * @typedef {{connections: number, messages: number, workers: number, states: Int32Array,
+ *   ids: Float64Array, marks: Uint8Array, counters: Int32Array}} Notes
  * @param {number} connections
  * @param {number} messages of each connection
  * @param {number} workers
  * @returns {Notes}
  */
 export function makeNotes(connections, messages, workers) {
-  const words = () => new Int32Array(new SharedArrayBuffer(4 * connections));
+  const states = new Int32Array(new SharedArrayBuffer(4 * CONNECTION_WORDS * connections));
   return {
     connections,
     messages,
     workers,
-    next: words(),
-    busy: words(),
+    states,
+    ids: new Float64Array(states.buffer),
     marks: new Uint8Array(new SharedArrayBuffer(connections * messages)),
-    ids: new Float64Array(new SharedArrayBuffer(8 * connections)),
     counters: new Int32Array(new SharedArrayBuffer(4 * WORKER_WORDS * workers)),
   };
 }
@@ -87,7 +94,7 @@ export class Checker {
    * @param {() => void} work
    */
   handle(words, at, id, work) {
-    const { connections, messages, next, busy, marks, ids } = this.#notes;
+    const { connections, messages, states, ids, marks } = this.#notes;
     const connection = Number(words[at]);
     const number = Number(words[at + 1]);
     const isWhole = (Number(words[at + LAST_WORD]) | 0) === sumOf(connection, number);
@@ -96,15 +103,17 @@ export class Checker {
       work();
       return;
     }
-    if (Atomics.exchange(busy, connection, 1) !== 0) this.#found('overlaps');
+    const state = connection * CONNECTION_WORDS;
+    if (Atomics.exchange(states, state + BUSY, 1) !== 0) this.#found('overlaps');
     // Plain reads and writes: who comes next must see them without help of this checker.
-    if (ids[connection] === 0) ids[connection] = id + 1;
-    else if (ids[connection] !== id + 1) this.#found('strays');
+    const place = (state + ID) >>> 1;
+    if (ids[place] === 0) ids[place] = id + 1;
+    else if (ids[place] !== id + 1) this.#found('strays');
     if (Atomics.add(marks, connection * messages + number, 1) !== 0) this.#found('repeats');
-    if (next[connection] !== number) this.#found('disorders');
+    if (states[state] !== number) this.#found('disorders');
     work();
-    next[connection] = number + 1;
-    Atomics.store(busy, connection, 0);
+    states[state] = number + 1;
+    Atomics.store(states, state + BUSY, 0);
   }
 
   /** @param {number} count messages that have been handled since the last call */
@@ -124,6 +133,16 @@ export function handledBy({ counters, workers }) {
 export function threadsOf({ counters, workers }) {
   return Array.from({ length: workers }, (_, worker) =>
     Number(counters[worker * WORKER_WORDS + 1]),
+  );
+}
+
+/**
+ * The number of each connection's next message.
+ * @param {Notes} notes
+ */
+export function nextOf({ states, connections }) {
+  return Array.from({ length: connections }, (_, connection) =>
+    Number(states[connection * CONNECTION_WORDS]),
   );
 }
 

@@ -1,6 +1,6 @@
 /** What the echo server does with its connections, in whichever thread, and what it counts. */
-import type { Connection, Handlers, OrderedPool } from '../index.ts';
-import { ERROR_CODES, orderedPool } from '../index.ts';
+import type { Connection, Handlers, OrderedPool, PoolClient, PoolHandle } from '../index.ts';
+import { attachPool, ERROR_CODES, orderedPool } from '../index.ts';
 
 /** What is to be done, as it goes to other threads. */
 export interface EchoPlan {
@@ -9,6 +9,8 @@ export interface EchoPlan {
   /** Threads of the pool that messages go through; 0: no pool. */
   readonly poolThreads: number;
   readonly poolOrder: boolean;
+  /** The pool of all the workers, where it is another thread's; else each thread has its own. */
+  readonly pool?: PoolHandle;
 }
 
 /** What a thread saw. */
@@ -92,7 +94,8 @@ export async function echoHandlers(plan: EchoPlan, tally: EchoTally): Promise<Ec
     close: (connection) => tally.closed(connection),
   };
   if (plan.poolThreads > 0) {
-    const pool = await openPool(plan);
+    const pool =
+      plan.pool === undefined ? await openPool(plan) : await attachPool<Uint8Array>(plan.pool);
     return {
       handlers: { ...counting, ...echoThroughPool(plan, pool, tally) },
       close: async () => void (await pool.close()),
@@ -127,9 +130,9 @@ function echoInParts(count: number, tally: EchoTally): Handlers {
 
 // ---------------------------------------------------------------- the pool
 
-type EchoPool = OrderedPool<Uint8Array>;
+type EchoPool = OrderedPool<Uint8Array> | PoolClient<Uint8Array>;
 
-function openPool({ poolThreads }: EchoPlan): Promise<EchoPool> {
+export function openPool({ poolThreads }: EchoPlan): Promise<OrderedPool<Uint8Array>> {
   return orderedPool<Uint8Array>({
     handler: new URL('./echo-pool.worker.js', import.meta.url),
     initialThreads: poolThreads,
@@ -141,52 +144,60 @@ function openPool({ poolThreads }: EchoPlan): Promise<EchoPool> {
   });
 }
 
-/** Jobs of a connection that the pool has, and whether its peer waits for this side's end. */
+/** Jobs of a connection that this thread has given to the pool, and whether it is to end after them. */
 interface Pending {
   jobs: number;
   isEnding: boolean;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * Each write is a job of its own. The pool answers those of a connection in their
- * order, or, without order, as its threads come to it: then messages overtake each
- * other, and the parts of one get between those of another.
+ * order, over all threads that dispatch them, or, without order, as its threads come
+ * to it: then messages overtake each other, and the parts of one get between those of
+ * another. The end of a connection goes through the pool, too, behind its messages.
  */
 function echoThroughPool(plan: EchoPlan, pool: EchoPool, tally: EchoTally): Handlers {
-  const pendingOf = (connection: Connection) => connection.data as Pending;
-  const settle = (connection: Connection) => {
+  // Each worker of a shared port has its own.
+  const pendingOf = (connection: Connection) => {
+    connection.data ??= { jobs: 0, isEnding: false } satisfies Pending;
+    return connection.data as Pending;
+  };
+  const optionsOf = (connection: Connection) => (plan.poolOrder ? { key: connection.id } : {});
+  const pass = async (connection: Connection, part: Uint8Array): Promise<void> => {
     const pending = pendingOf(connection);
+    pending.jobs++;
+    try {
+      const reply = await pool.dispatch(part, optionsOf(connection));
+      if (connection.sendConnected) connection.sendRaw(reply);
+    } catch {
+      // It has closed meanwhile, or nothing can answer it any more.
+      connection.abort();
+    }
     pending.jobs--;
-    if (pending.jobs === 0 && pending.isEnding) connection.end();
+    endIfDone(connection);
+  };
+  const endIfDone = (connection: Connection) => {
+    const { jobs, isEnding } = pendingOf(connection);
+    if (isEnding && jobs === 0 && connection.sendConnected) connection.end();
   };
   return {
-    open(connection) {
-      connection.data = { jobs: 0, isEnding: false } satisfies Pending;
-    },
     message(connection, frame) {
       tally.messages(1);
-      const options = plan.poolOrder ? { key: connection.id } : {};
-      for (const part of partsOf(frame, plan.fragments)) {
-        pendingOf(connection).jobs++;
-        pool.dispatch(part, options).then(
-          (reply) => {
-            if (connection.sendConnected) connection.sendRaw(reply);
-            settle(connection);
-          },
-          () => {
-            connection.abort();
-            settle(connection);
-          },
-        );
-      }
+      for (const part of partsOf(frame, plan.fragments)) void pass(connection, part);
       if (pool.hasRoom) return;
       connection.pause();
       void pool.room().then(() => connection.resume());
     },
     end(connection) {
-      const pending = pendingOf(connection);
-      pending.isEnding = true;
-      if (pending.jobs === 0) connection.end();
+      pool.dispatch(NOTHING, optionsOf(connection)).then(
+        () => {
+          pendingOf(connection).isEnding = true;
+          endIfDone(connection);
+        },
+        () => connection.abort(),
+      );
     },
   };
 }

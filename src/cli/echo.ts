@@ -7,13 +7,14 @@ import {
   type EchoSums,
   EchoTally,
   echoHandlers,
+  openPool,
   sumTallies,
 } from './echo-handlers.ts';
 import { awaitEnding, describeCarrier, type Ending } from './ending.ts';
 import { BACKENDS, framingOption } from './harness.ts';
 import type { Values } from './options.ts';
 import { choice, flag, integer, type Option, onOff, text } from './options.ts';
-import { EXIT_OK, notSupported, usageError } from './outcome.ts';
+import { EXIT_OK, usageError } from './outcome.ts';
 import { count, paint, size, table } from './terminal.ts';
 
 const lockOption: Option<string> = {
@@ -41,7 +42,7 @@ const options = {
   workers: integer('I/O worker threads', 0, 0, 256),
   scheduling: choice(['pinned', 'shared'], 'how connections and workers go together', 'pinned'),
   pool: integer(
-    'threads of the pool that handles messages; of each worker, if there are any',
+    'threads of the pool that handles messages; pinned workers have one each',
     0,
     0,
     256,
@@ -123,11 +124,6 @@ function checkTogether(values: EchoValues): void {
   }
   if (!values['pool-order'] && pool === 0)
     throw usageError('--pool-order off needs --pool above 0');
-  if (pool > 0 && scheduling === 'shared') {
-    throw notSupported(
-      '--pool with --scheduling shared: a pool has one dispatcher, and messages of a connection would come to it from several',
-    );
-  }
 }
 
 /** What `listen` takes, with workers or without. */
@@ -174,15 +170,24 @@ async function echoHere(values: EchoValues): Promise<RunningEcho> {
 async function echoInWorkers(values: EchoValues): Promise<RunningEcho> {
   const { workers, scheduling, lock } = values;
   const tallies = Array.from({ length: workers }, () => new EchoTally());
+  const plan = planOf(values);
+  // Messages of a connection come from several workers: there is one pool for all.
+  const pool = scheduling === 'shared' && plan.poolThreads > 0 ? await openPool(plan) : undefined;
   const server = await listen({
     ...listenOptions(values),
     workers,
     scheduling,
     ...(scheduling === 'shared' ? { lock: lockOf(lock) } : {}),
     handlers: new URL('./echo-workers.worker.js', import.meta.url),
-    workerData: { plan: planOf(values), words: tallies.map(({ words }) => words) },
+    workerData: {
+      plan: pool === undefined ? plan : { ...plan, pool: pool.share() },
+      words: tallies.map(({ words }) => words),
+    },
     restart: true,
     onWorkerError: (error, worker) => console.error(`worker ${worker}: ${error.message}`),
+  }).catch(async (error) => {
+    await pool?.close();
+    throw error;
   });
   return {
     address: server.address,
@@ -190,6 +195,7 @@ async function echoInWorkers(values: EchoValues): Promise<RunningEcho> {
     async close() {
       const { deaths } = await server.statistics();
       await server.close();
+      await pool?.close();
       const each = tallies.map((tally) => tally.sums());
       return { ...sumTallies(each), workers: each, deaths };
     },

@@ -53,7 +53,7 @@ export interface CloseRun extends CloseCounts {
 const FRAMING = lengthField({ size: 2, endian: 'little', includesHeader: true });
 const MESSAGE_MOST = 2000;
 const INTERFERE_MS = 2;
-const ANSWER_TIMEOUT_MS = 5000;
+const ANSWER_TIMEOUT_MS = 20_000;
 /** Dead connections are noticed, whoever stopped talking. */
 const IDLE_MS = 2000;
 

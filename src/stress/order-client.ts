@@ -17,9 +17,10 @@ type Tally = ReturnType<EchoClient['end']>;
 
 export const REPLY_BYTES = 4096;
 const REPLIES = 4;
-/** Nothing came for so long: nothing more comes. */
+/** Nothing came for so long: nothing more comes. In looks, because a machine may stand still for as long. */
 const SILENCE_MS = 3000;
 const WAIT_MS = 5;
+const LOOK_MS = 300;
 
 export function clientBytes({ packetBytes }: EchoPlan): number {
   return packetBytes + REPLIES * REPLY_BYTES;
@@ -50,15 +51,15 @@ export async function runOrderClient({ core, board }: Stage, task: OrderClientTa
   };
   return (): Tally => {
     for (let slot = 0; slot < REPLIES; slot++) receive(slot);
-    let lastAt = performance.now();
+    let silentLooks = 0;
     while (!client.isDone && !board.stopped) {
       send();
       const received = socket.dequeue(WAIT_MS);
       if (received === undefined) {
-        if (performance.now() - lastAt > SILENCE_MS) break;
+        if (++silentLooks > SILENCE_MS / WAIT_MS) break;
         continue;
       }
-      lastAt = performance.now();
+      silentLooks = 0;
       if (received.bytes === 0) break;
       client.push(
         core.u8.subarray(replyAt(received.slot), replyAt(received.slot) + received.bytes),
@@ -85,7 +86,7 @@ export async function serveOrderClient(plan: EchoPlan): Promise<OrderServerSide>
   let open: Connection | undefined;
   let hasBegun = false;
   let isOver = false;
-  let lastAt = 0;
+  let silentLooks = 0;
   const pump = (): void => {
     if (!hasBegun || open === undefined) return;
     while (open.sendConnected) {
@@ -102,8 +103,8 @@ export async function serveOrderClient(plan: EchoPlan): Promise<OrderServerSide>
     open?.end();
   };
   const silence = setInterval(() => {
-    if (hasBegun && performance.now() - lastAt > SILENCE_MS) finish();
-  }, SILENCE_MS / 10);
+    if (hasBegun && ++silentLooks > SILENCE_MS / LOOK_MS) finish();
+  }, LOOK_MS);
   const server = await listen({
     backend: 'net',
     framing: raw(),
@@ -112,7 +113,7 @@ export async function serveOrderClient(plan: EchoPlan): Promise<OrderServerSide>
       pump();
     },
     message(_connection, bytes) {
-      lastAt = performance.now();
+      silentLooks = 0;
       client.push(bytes);
       pump();
     },
@@ -126,7 +127,6 @@ export async function serveOrderClient(plan: EchoPlan): Promise<OrderServerSide>
     done: done.promise,
     begin() {
       hasBegun = true;
-      lastAt = performance.now();
       pump();
     },
     async close() {

@@ -152,6 +152,14 @@ const isWineHere = process.platform === 'linux';
   assert.is((await bench('--list', '--wine')).exit, 2);
 });
 
+(isWineHere ? test : test.skip)('a mistake in the options for Wine is told in a line', async () => {
+  for (const mistake of [['--json'], ['--rounds'], ['--no-such'], ['stray']]) {
+    const { exit, stderr } = await bench('--wine', ...mistake);
+    assert.is(exit, 2, stderr);
+    assert.match(stderr, /^bench\/echo\/wine: [^\n]+\n$/);
+  }
+});
+
 /** Programs compiled before must not be found: a temporary folder of its own. */
 async function freshCache(): Promise<NodeJS.ProcessEnv> {
   return { OVERLAPPED_BENCH_CACHE: await mkdtemp(join(folder, 'cache-')) };

@@ -1,5 +1,7 @@
 /** The echo server with worker threads and with the pool, as processes, loaded by the harness (R10 to R12). */
+import { Buffer } from 'node:buffer';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -68,6 +70,19 @@ const SETTINGS: readonly (readonly string[])[] = [
   ['--pool', '3'],
   ['--pool', '3', '--fragments', '4'],
   ['--workers', '2', '--pool', '2'],
+  ['--workers', '2', '--scheduling', 'shared', '--pool', '2'],
+  [
+    '--workers',
+    '3',
+    '--scheduling',
+    'shared',
+    '--backend',
+    'net',
+    '--pool',
+    '2',
+    '--fragments',
+    '4',
+  ],
 ];
 
 for (const host of HOST_NAMES) {
@@ -154,11 +169,47 @@ for (const [argv, expected] of [
   });
 }
 
-test('a pool behind shared workers: not supported, and why', async () => {
-  const argv = ['echo', '--workers', '2', '--scheduling', 'shared', '--pool', '2'];
-  const { exit, stderr } = await runCli(argv);
-  assert.match(stderr, /NOT_SUPPORTED: .*one dispatcher/);
-  assert.is(exit, 3);
+test('a pool behind shared workers, without order: nothing but the order changes', async () => {
+  const settings = [
+    '--workers',
+    '3',
+    '--scheduling',
+    'shared',
+    '--pool',
+    '3',
+    '--pool-order',
+    'off',
+  ];
+  const { load } = await run(settings, ['--in-flight', '64']);
+  const { received, contentMismatches, duplicates, lost, errors } = load.json as Json;
+  assert.equal(
+    { received, contentMismatches, duplicates, lost, errors },
+    { received: MESSAGES, contentMismatches: 0, duplicates: 0, lost: 0, errors: {} },
+    load.stderr,
+  );
 });
+
+for (const settings of [
+  ['--pool', '2'],
+  ['--workers', '3', '--scheduling', 'shared', '--pool', '2'],
+]) {
+  test(`a client that ends early gets every echo, then the end: ${settings.join(' ')}`, async () => {
+    const server = await startEcho([...settings, '--fragments', '3']);
+    const packets = Array.from({ length: 500 }, (_, number) => {
+      const packet = Buffer.alloc(20 + (number % 50), number);
+      packet.writeUInt16LE(packet.length, 0);
+      return packet;
+    });
+    const sent = Buffer.concat(packets);
+    const socket = connect({ port: Number(server.port), host: '127.0.0.1', allowHalfOpen: true });
+    socket.end(sent);
+    const received: Buffer[] = [];
+    for await (const bytes of socket) received.push(bytes as Buffer);
+    assert.ok(Buffer.concat(received).equals(sent));
+    server.child.kill('SIGTERM');
+    const { exit, json } = await server.ended;
+    assert.equal([exit, json?.messages, json?.errors], [0, packets.length, {}]);
+  });
+}
 
 test.run();

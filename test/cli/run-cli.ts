@@ -143,6 +143,6 @@ export function runHarness(
   argv: readonly string[] = [],
   host: HostName = 'node',
 ): Promise<Outcome> {
-  const common = ['harness', '--json', '--port', String(port), '--timeout', '5000'];
+  const common = ['harness', '--json', '--port', String(port), '--timeout', '20000'];
   return runCli([...common, ...argv], host);
 }

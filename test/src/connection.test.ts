@@ -138,4 +138,18 @@ test('the first messages of a connection wait for an iterator that starts later'
   ]);
 });
 
+test('time limits are looked at as often as the shortest one needs, however long it goes on', async () => {
+  const fake = new FakeBackend();
+  await listen({
+    backend: fake.selection,
+    framing: fixed(4),
+    idleTimeoutMs: 1600,
+    message() {},
+  });
+  fake.accept(7);
+  fake.ready();
+  for (let look = 0; look < 5; look++) fake.timers.at(-1)?.();
+  assert.equal(fake.delaysMs, Array(6).fill(200));
+});
+
 test.run();

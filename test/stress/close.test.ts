@@ -41,21 +41,36 @@ test('the books: what is not', () => {
   assert.is(board.get('doubleCloses'), 1);
 });
 
+/** A machine that hardly gets to it has longer. */
+const SECONDS = [1.5, 10, 30] as const;
+
 /** Undefined where the backend cannot be had here. */
 async function run(options: Pick<CloseOptions, 'backend' | 'scheduling'>) {
   try {
-    const all = { ...options, workers: 2, clients: 12, seconds: 1.5, seed: 11 };
-    return (await runClose(all, watch)).runs[0];
+    let seen: CloseRun | undefined;
+    for (const seconds of SECONDS) {
+      const all = { ...options, workers: 2, clients: 12, seconds, seed: 11 };
+      seen = (await runClose(all, watch)).runs[0] as CloseRun;
+      assertRight(seen);
+      if (hasHappened(seen)) break;
+    }
+    return seen;
   } catch (error) {
     if (error instanceof OverlappedError && error.code === 'NOT_SUPPORTED') return undefined;
     throw error;
   }
 }
 
-function assertWell(run: CloseRun): void {
+/** It was long enough to show something. */
+function hasHappened({ opens, messages, remoteCalls, remoteRefusals }: CloseRun): boolean {
+  const some = opens > 20 && messages > 20 && remoteCalls > 20;
+  // Some calls came in time.
+  return some && remoteRefusals < remoteCalls;
+}
+
+/** However little happened, nothing of it was wrong. */
+function assertRight(run: CloseRun): void {
   const text = JSON.stringify(run);
-  assert.ok(run.opens > 20 && run.messages > 20 && run.remoteCalls > 20, text);
-  assert.ok(run.remoteRefusals < run.remoteCalls, 'some calls came in time');
   const { strayHandlers, concurrentHandlers, doubleOpens, doubleCloses, clientStray } = run;
   assert.equal(
     [strayHandlers, concurrentHandlers, doubleOpens, doubleCloses, clientStray],
@@ -70,7 +85,6 @@ function assertWell(run: CloseRun): void {
     Object.values(run.left).every((count) => count === 0),
     text,
   );
-  assert.ok(run.held);
 }
 
 const MATRIX = [
@@ -87,7 +101,7 @@ for (const [backend, scheduling] of MATRIX) {
   test(`${scheduling} on ${backend}: nothing is lent, nothing runs after close`, async () => {
     const seen = await run({ backend, scheduling });
     if (seen === undefined) console.log(`${scheduling} on ${backend}: not here`);
-    else assertWell(seen);
+    else assert.ok(hasHappened(seen) && seen.held, JSON.stringify(seen));
   });
 }
 

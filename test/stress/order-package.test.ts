@@ -51,6 +51,7 @@ for (const [backend, scheduling] of PLACES) {
         assert.ok(run.held);
       } else if (isSimulated && effect === 'sequence mismatches only') assert.ok(run.shown, text);
       if (isSimulated && effect !== 'stream may be out of order') {
+        assert.ok(run.allowed, text);
         assert.ok(
           run.handled.every((count) => count > 0),
           'every worker had its share',

@@ -27,6 +27,7 @@ import type {
   Endpoint,
   Leftovers,
   ListenerOptions,
+  PortSizes,
   StreamOptions,
 } from '../../backends/backend.ts';
 import { AddressRecords } from '../../src/core/address.ts';
@@ -107,6 +108,8 @@ export interface RigOptions {
   readonly memoryBytes?: number;
   /** As an I/O worker: nothing comes but by `Rig.wait`. */
   readonly worker?: boolean;
+  /** Threads that may dequeue beside the driver's. */
+  readonly workers?: number;
 }
 
 export const STREAM: StreamOptions = { noDelay: true, keepAliveMs: 0 };
@@ -132,7 +135,7 @@ export function checksum(bytes: Uint8Array): number {
 class TestHost implements BackendHost {
   readonly core: Core;
   readonly bufferBytes: number;
-  readonly sizes = { maxConnections: 1024, maxOperations: OPERATIONS };
+  readonly sizes: PortSizes;
   readonly operations: number;
   readonly operationCapacity = OPERATIONS;
   readonly completions: number;
@@ -145,6 +148,7 @@ class TestHost implements BackendHost {
   constructor(rig: Rig, options: RigOptions) {
     const { buffers = 32, bufferBytes = 4096, shared = false, memoryBytes = 64 << 20 } = options;
     this.#rig = rig;
+    this.sizes = { maxConnections: 1024, maxOperations: OPERATIONS, workers: options.workers ?? 0 };
     this.core = Core.create({ shared, memoryBytes });
     this.bufferBytes = bufferBytes;
     const { core } = this;

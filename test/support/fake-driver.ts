@@ -19,6 +19,8 @@ export class FakeBackend {
   readonly datagramReceives: number[] = [];
   /** What timers would call, when a test lets them. */
   readonly timers: (() => void)[] = [];
+  /** After how long each of them was to. */
+  readonly delaysMs: number[] = [];
   readonly closes = new Map<number, number>();
   readonly shutdowns = new Map<number, number>();
   readonly sends: FakeSend[] = [];
@@ -131,8 +133,9 @@ export class FakeBackend {
       setReferenced: nothing,
       systemErrorName: () => undefined,
       now: () => this.nowMs,
-      setTimer: (_, callback) => {
+      setTimer: (delayMs, callback) => {
         this.timers.push(callback);
+        this.delaysMs.push(delayMs);
         return nothing;
       },
       counters: () => ({}),

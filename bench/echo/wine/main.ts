@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { AXES, type GrowthAxis } from '../../growth/axes.ts';
 import { curvesOf, failureNotes as growthFailures, runAxis } from '../../growth/run.ts';
 import {
@@ -34,25 +33,11 @@ import { type EchoRuns, failureNotes, groupsOf, lossesOf, ratiosOf, rowId } from
 import { parseSettings, parseWorkload, runRounds, type Workload } from '../rounds.mjs';
 import { printCurves, printEcho, printMachine, printNotes } from '../screen.ts';
 import { type CallsReport, type Counters, callsOf, type Run } from './calls.ts';
-import { CALLS_PROMISED, COMPARISONS, SERVERS, type WineServer, WORKLOADS } from './catalogue.ts';
+import { CALLS_PROMISED, COMPARISONS, SERVERS, type WineServer } from './catalogue.ts';
+import { readOptions } from './options.ts';
 import { WineSession } from './session.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    warmup: { type: 'string', default: '1' },
-    size: { type: 'string', default: '64' },
-    node: { type: 'string', default: '20' },
-    workloads: { type: 'string', default: WORKLOADS },
-    servers: { type: 'string' },
-    json: { type: 'string' },
-    report: { type: 'string' },
-    growth: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-  },
-});
+const options = readOptions();
 
 type Settings = RunSettings & { readonly rounds: number };
 type WineRun = LoadFigures & { readonly counters?: Counters | undefined };

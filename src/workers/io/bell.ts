@@ -1,8 +1,11 @@
 /** Wakes of the I/O thread: a word of shared memory that it waits for in its event loop. */
+import { clearImmediate, setImmediate } from 'node:timers';
 
-/** Words behind the bell: the I/O thread looks for time limits; a worker wants it to. */
+/** Words behind the bell: the I/O thread looks for time limits; a worker wants it to; */
 const SWEEPING = 1;
 const WANTED = 2;
+/** The I/O thread sleeps, or is about to. */
+const ASLEEP = 3;
 export const BELL_BYTES = 64;
 
 /** In a worker: a connection has a time limit from now on. */
@@ -34,43 +37,69 @@ export function keepSweeping(words: Int32Array, bell: number, isNeeded: () => bo
   return true;
 }
 
-/** Longest wait, so that a host that loses a wake is not stuck for good. */
-const WAIT_MS = 1000;
+/** Longest sleep, so that a host that loses a wake is not stuck for good. */
+const SLEEP_MS = 1000;
+/** Passes of the event loop without a ring before the I/O thread sleeps. */
+const IDLE_PASSES = 8;
 
-/** A thread rings. Takes some microseconds, where the I/O thread sleeps. */
-export function ring(words: Int32Array, index: number): void {
-  Atomics.add(words, index, 1);
-  Atomics.notify(words, index);
+/** A thread rings. Takes some microseconds where the I/O thread sleeps, and none where it is awake. */
+export function ring(words: Int32Array, bell: number): void {
+  Atomics.add(words, bell, 1);
+  if (Atomics.load(words, bell + ASLEEP) !== 0) Atomics.notify(words, bell);
 }
 
-/** Calls `rung` after each ring, at least once for any number of them. Returns how to stop. */
-export function listenBell(words: Int32Array, index: number, rung: () => void): () => void {
+/**
+ * Calls `rung` after each ring, at least once for any number of them. After a ring this thread
+ * looks at the bell in every pass of its event loop, and sleeps only where none has come for a
+ * while: to be woken costs both sides more than a batch of completions. Returns how to stop.
+ */
+export function listenBell(words: Int32Array, bell: number, rung: () => void): () => void {
+  let seen = Atomics.load(words, bell);
+  let idlePasses = 0;
   let isOver = false;
-  let seen = Atomics.load(words, index);
-  const wait = (): void => {
-    for (;;) {
-      const waiting = waitAsync(words, index, seen, WAIT_MS);
-      if (waiting.async) {
-        void waiting.value.then(heard);
-        return;
-      }
-      look();
-      if (isOver) return;
-    }
-  };
-  const look = (): void => {
-    seen = Atomics.load(words, index);
-    if (!isOver) rung();
-  };
-  const heard = (): void => {
+  let isAsleep = false;
+  let immediate: NodeJS.Immediate | undefined;
+  const pass = (): void => {
+    immediate = undefined;
+    if (look()) idlePasses = 0;
+    else idlePasses++;
     if (isOver) return;
-    look();
-    wait();
+    if (idlePasses < IDLE_PASSES) immediate = setImmediate(pass);
+    else sleep();
   };
-  wait();
+  const look = (): boolean => {
+    const rings = Atomics.load(words, bell);
+    if (rings === seen) return false;
+    seen = rings;
+    rung();
+    return true;
+  };
+  const sleep = (): void => {
+    // Announced, then looked once more: who rings sees the one, or this thread the other.
+    Atomics.store(words, bell + ASLEEP, 1);
+    const waiting = waitAsync(words, bell, seen);
+    if (!waiting.async) {
+      rise();
+      return;
+    }
+    isAsleep = true;
+    void waiting.value.then(rise);
+  };
+  const rise = (): void => {
+    isAsleep = false;
+    Atomics.store(words, bell + ASLEEP, 0);
+    idlePasses = 0;
+    if (!isOver) pass();
+  };
+  // One timer for all sleeps: a time limit of their own would be one for each of them.
+  const timer = setInterval(() => isAsleep && Atomics.notify(words, bell), SLEEP_MS);
+  timer.unref();
+  sleep();
   return () => {
     isOver = true;
-    ring(words, index);
+    clearInterval(timer);
+    clearImmediate(immediate);
+    Atomics.notify(words, bell);
   };
 }
 
@@ -78,12 +107,15 @@ type Waiting =
   | { readonly async: false; readonly value: 'not-equal' | 'timed-out' }
   | { readonly async: true; readonly value: Promise<'ok' | 'timed-out'> };
 
-/** `Atomics.waitAsync`, which TypeScript's ES2023 does not know: Node, Bun and Deno have it. */
+/**
+ * `Atomics.waitAsync`, which TypeScript's ES2023 does not know: Node, Bun and Deno have it. A
+ * time limit is a timer of the host's: not for waits that come and go all the time.
+ */
 export function waitAsync(
   words: Int32Array,
   index: number,
   value: number,
-  timeoutMs: number,
+  timeoutMs = Number.POSITIVE_INFINITY,
 ): Waiting {
   const atomics = Atomics as unknown as {
     waitAsync(words: Int32Array, index: number, value: number, timeoutMs: number): Waiting;

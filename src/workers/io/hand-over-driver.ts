@@ -1,12 +1,15 @@
 /**
  * The driver of a worker's part of a shared port: what is submitted goes to the
- * I/O thread, and completions come from the port's queue. The worker sleeps in
- * its event loop, so that whatever else its handlers wait for goes on.
+ * I/O thread, and completions come from the port's queue. Where the backend lets
+ * every thread take them from the system (`Dequeuer`), the worker puts them there
+ * itself. It sleeps in its event loop, so that whatever else its handlers wait for
+ * goes on.
  */
 import { clearImmediate, setImmediate } from 'node:timers';
 import * as layout from '#generated/layout';
 import type {
   BackendCounters,
+  Dequeuer,
   Driver,
   Leftovers,
   Limits,
@@ -14,6 +17,7 @@ import type {
   StreamOptions,
 } from '../../../backends/backend.ts';
 import type { Core } from '../../core/core.ts';
+import { BATCH } from '../../core/region-sizes.ts';
 import type { Regions } from '../../core/regions.ts';
 import { ring, waitAsync } from './bell.ts';
 
@@ -38,6 +42,7 @@ export class HandOverDriver implements Driver {
   readonly #core: Core;
   readonly #regions: Regions;
   readonly #remote: RemoteDriver;
+  readonly #dequeuer: Dequeuer | undefined;
   readonly #bell: number;
   readonly #names = new Map<number, string | undefined>();
   readonly #worker: number;
@@ -49,6 +54,7 @@ export class HandOverDriver implements Driver {
   #ready: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #keeper: NodeJS.Timeout | undefined;
   #isAsleep = false;
   #idlePasses = 0;
   #isOver = false;
@@ -56,8 +62,16 @@ export class HandOverDriver implements Driver {
   #rings = 0;
 
   /** `bell`: index of the word that wakes the I/O thread. */
-  constructor(core: Core, regions: Regions, limits: Limits, bell: number, remote: RemoteDriver) {
+  constructor(
+    core: Core,
+    regions: Regions,
+    limits: Limits,
+    bell: number,
+    remote: RemoteDriver,
+    dequeuer: Dequeuer | undefined,
+  ) {
     this.limits = limits;
+    this.#dequeuer = dequeuer;
     this.#core = core;
     this.#regions = regions;
     this.#remote = remote;
@@ -69,12 +83,17 @@ export class HandOverDriver implements Driver {
     this.#claimHead = (regions.worker + layout.Worker.claimHead) >>> 2;
     const io = regions.sharing?.workers[0]?.port ?? regions.port;
     this.#clock = (io + layout.Port.nowMs) >>> 2;
+    // The I/O thread is to know that there is one more that dequeues.
+    if (dequeuer !== undefined) this.#ring();
   }
 
   // ------------------------------------------------------------ loop
 
   attach(ready: () => void): void {
     this.#ready = ready;
+    // One timer for all sleeps: a time limit of their own would be one for each of them.
+    this.#keeper = setInterval(this.#woken, SLEEP_MS);
+    this.#keeper.unref();
     this.#soon();
   }
 
@@ -109,6 +128,7 @@ export class HandOverDriver implements Driver {
   readonly #pass = (): void => {
     this.#immediate = undefined;
     if (this.#isOver) return;
+    this.#dequeue();
     if (this.#waits) this.#idlePasses = 0;
     else this.#idlePasses++;
     this.#ready?.();
@@ -117,6 +137,14 @@ export class HandOverDriver implements Driver {
     if (this.#idlePasses < IDLE_PASSES || this.#waits) this.#soon();
     else this.#sleep();
   };
+
+  /** From the system to the port's queue: from there any worker takes them. */
+  #dequeue(): void {
+    const { queueLength } = this.#core.exports;
+    // As many as one turn takes are there: the system keeps the others in order, and ready for all.
+    if (this.#dequeuer === undefined || queueLength(this.#regions.completions) >= BATCH) return;
+    if (this.#dequeuer.dequeue()) this.#ring();
+  }
 
   /** Completions wait that this worker may take. */
   get #waits(): boolean {
@@ -133,7 +161,7 @@ export class HandOverDriver implements Driver {
     // See assembly/queue.ts: announced, then looked once more.
     Atomics.add(i32, this.#sleepers, 1);
     const posts = Atomics.load(i32, this.#posts);
-    const waiting = this.#waits ? undefined : waitAsync(i32, this.#posts, posts, SLEEP_MS);
+    const waiting = this.#waits ? undefined : waitAsync(i32, this.#posts, posts);
     if (!waiting?.async) {
       Atomics.sub(i32, this.#sleepers, 1);
       this.#soon();
@@ -141,6 +169,7 @@ export class HandOverDriver implements Driver {
     }
     this.#isAsleep = true;
     this.#sleeps++;
+    if (this.#dequeuer?.rest()) this.#ring();
     void waiting.value.then(this.#rise);
   }
 
@@ -193,13 +222,15 @@ export class HandOverDriver implements Driver {
   }
 
   counters(): BackendCounters {
-    return { sleeps: this.#sleeps, wakes: this.#rings };
+    return { sleeps: this.#sleeps, wakes: this.#rings, ...this.#dequeuer?.counters() };
   }
 
   async dispose(): Promise<Leftovers> {
     this.#isOver = true;
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
+    clearInterval(this.#keeper);
+    this.#dequeuer?.close();
     return { operations: 0, handles: 0 };
   }
 

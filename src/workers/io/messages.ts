@@ -59,8 +59,12 @@ export interface SharedPart {
   readonly sizes: RegionSizes;
   readonly limits: Limits;
   readonly profile: { readonly address: number; readonly values: ProfileValues };
+  /** `Driver.dequeuing`, if it has it. */
+  readonly dequeuing: unknown;
   /** Index of the word that wakes the I/O thread. */
   readonly bell: number;
+  /** See `SharedWaits`. */
+  readonly waits: Int32Array;
   /** See `askAndWait`. */
   readonly answers: Int32Array;
 }

@@ -82,7 +82,7 @@ export class PinnedWorker {
         options;
       const sizes = { maxConnections, receiveBufferBytes, receiveBuffers, arenaBytes, stateBytes };
       const given = Object.entries(sizes).filter(([, value]) => value !== undefined);
-      const opened = await Port.openInWorker(
+      const opened = await Port.openAt(
         // What a dead thread leaves can be seen to only in memory that is still there.
         {
           ...Object.fromEntries(given),

@@ -7,10 +7,12 @@ import * as layout from '#generated/layout';
 import type { SocketAddress } from '../../../backends/backend.ts';
 import { OverlappedError } from '../../errors.ts';
 import { Port, type PortBackend } from '../../port.ts';
-import type { Profile } from '../../profile.ts';
+import { THIS_THREAD } from '../../port-place.ts';
+import type { Profile, ProfileValues } from '../../profile.ts';
 import { BELL_BYTES, beginSweeps, keepSweeping, listenBell, sweepsWanted } from './bell.ts';
 import { type DriverMessage, type IoThread, StartError } from './io-thread.ts';
 import type { SharedPart } from './messages.ts';
+import { IoPart } from './port-part.ts';
 import { postRemote } from './posted-calls.ts';
 import { answerIn, createAnswerRoom } from './questions.ts';
 import { RemoteConnection } from './remote-connection.ts';
@@ -20,8 +22,6 @@ import { joinPort } from './shared-worker.ts';
 import { sumStatistics, type WorkerServerStatistics } from './statistics.ts';
 import type { WorkerLeftovers, WorkerServer } from './worker-server.ts';
 
-/** States in which a connection has a limited time. */
-const ENDING = layout.STATE_RECEIVE_ENDED | layout.STATE_FAILED | layout.STATE_CLOSING;
 const CLOSE_TIMEOUT_MS = 15_000;
 /** How long a worker may take to end that has nothing left to do. */
 const THREAD_LIMIT_MS = 1000;
@@ -45,6 +45,7 @@ export type Listen = (options: object) => Promise<Listener>;
 
 export class SharedServer implements WorkerServer {
   readonly #settings: WorkerSettings;
+  readonly #share: IoPart;
   readonly #port: Port;
   readonly #listen: Listen;
   readonly #seats: Seats;
@@ -54,19 +55,22 @@ export class SharedServer implements WorkerServer {
   #listener: Listener | undefined;
   #closing: Promise<WorkerLeftovers> | undefined;
 
-  private constructor(settings: WorkerSettings, port: Port, listen: Listen) {
+  private constructor(settings: WorkerSettings, share: IoPart, listen: Listen) {
+    const { port } = share;
     this.#settings = settings;
+    this.#share = share;
     this.#port = port;
     this.#listen = listen;
     const words = port.core.i32;
     this.#bell = port.core.reserve(BELL_BYTES) >>> 2;
     this.#stopBell = listenBell(words, this.#bell, () => {
       if (sweepsWanted(words, this.#bell)) this.#sweep();
+      port.driver.attend?.();
       port.turnNow();
     });
-    port.sharing = {
-      askForSweeps: () => this.#sweep(),
-      keepsSweeping: () => keepSweeping(words, this.#bell, () => this.#hasTimeLimits()),
+    share.sweeps = {
+      begin: () => this.#sweep(),
+      areNeeded: () => keepSweeping(words, this.#bell, () => share.hasTimeLimits(this.#values)),
     };
     this.#seats = new Seats(settings, false, {
       begin: (thread) => this.#join(thread),
@@ -85,14 +89,14 @@ export class SharedServer implements WorkerServer {
     const { maxConnections, receiveBufferBytes, receiveBuffers, arenaBytes, stateBytes } = options;
     const sizes = { maxConnections, receiveBufferBytes, receiveBuffers, arenaBytes, stateBytes };
     const given = Object.entries(sizes).filter(([, value]) => value !== undefined);
-    const port = await Port.openInWorker(
+    const port = await Port.openAt(
       {
         ...Object.fromEntries(given),
         ...(givenBackend === undefined ? {} : { backend: givenBackend }),
       },
-      { idBase: 0, isBlocking: false, watch: undefined, sharing: { workers, locks } },
+      { ...THIS_THREAD, sharing: { workers, locks }, share: (own) => new IoPart(own) },
     );
-    const server = new SharedServer(settings, port, listen);
+    const server = new SharedServer(settings, port.share as IoPart, listen);
     try {
       await server.#start();
     } catch (error) {
@@ -126,27 +130,14 @@ export class SharedServer implements WorkerServer {
   /** Looks for connections past a time limit, for as long as one has any. */
   #sweep(): void {
     beginSweeps(this.#port.core.i32, this.#bell);
-    const { values } = (this.#listener as Listener).profile;
-    for (const limitMs of [
-      values.idleTimeoutMs,
-      values.firstMessageTimeoutMs,
-      values.closeTimeoutMs,
-    ]) {
+    const { idleTimeoutMs, firstMessageTimeoutMs, closeTimeoutMs } = this.#values;
+    for (const limitMs of [idleTimeoutMs, firstMessageTimeoutMs, closeTimeoutMs]) {
       if (limitMs > 0) this.#port.watchTimeouts(limitMs);
     }
   }
 
-  /** As `Connection.hasTimeLimit`, of any. */
-  #hasTimeLimits(): boolean {
-    const { u32 } = this.#port.core;
-    const { idleTimeoutMs, firstMessageTimeoutMs } = (this.#listener as Listener).profile.values;
-    const { state, closingMs } = layout.Connection;
-    return this.#open().some((token) => {
-      if (idleTimeoutMs + firstMessageTimeoutMs > 0) return true;
-      const record = this.#port.recordOf(token % layout.POOL_CAPACITY_MAX);
-      const isEnding = ((u32[(record + state) >>> 2] as number) & ENDING) !== 0;
-      return isEnding || u32[(record + closingMs) >>> 2] !== 0;
-    });
+  get #values(): ProfileValues {
+    return (this.#listener as Listener).profile.values;
   }
 
   #join(thread: IoThread): Promise<void> {
@@ -165,8 +156,10 @@ export class SharedServer implements WorkerServer {
       backend,
       sizes,
       limits: { ...driver.limits },
+      dequeuing: driver.dequeuing,
       profile: { address, values },
       bell: this.#bell,
+      waits: this.#share.waits.words,
       answers,
     };
   }
@@ -174,12 +167,19 @@ export class SharedServer implements WorkerServer {
   /** What it had claimed is this thread's now, and is reset. */
   #gone(thread: IoThread): void {
     this.#answers.delete(thread);
-    if (!thread.hasPart || thread.left !== undefined) return;
-    const { core, regions } = this.#port;
+    if (!thread.hasPart) return;
+    const { core, regions, driver } = this.#port;
+    driver.endDequeuer?.(thread.index);
+    if (thread.left !== undefined) {
+      this.#port.turnNow();
+      return;
+    }
     const dead = regions.sharing?.workers[thread.index + 1]?.worker;
     if (dead === undefined) return;
     core.exports.takeOver(regions.worker, dead);
     this.#port.turnNow();
+    // What it had seen end, and told nobody of.
+    this.#share.waits.tellAll();
   }
 
   #asked(thread: IoThread, message: DriverMessage): void {
@@ -214,7 +214,7 @@ export class SharedServer implements WorkerServer {
     }
     return new RemoteConnection(
       id,
-      postRemote(() => (this.#port.closed ? undefined : this.#port)),
+      postRemote(() => (this.#port.closed ? undefined : this.#share)),
     );
   }
 
@@ -226,7 +226,7 @@ export class SharedServer implements WorkerServer {
     const { errors } = sumStatistics([own, ...theirs]);
     const { acceptErrors = 0 } = this.#listener?.statistics() ?? {};
     return {
-      connections: this.#open().length,
+      connections: this.#share.tokens().length,
       accepted: own.accepted,
       acceptErrors,
       deaths: this.#seats.deaths,
@@ -265,9 +265,9 @@ export class SharedServer implements WorkerServer {
     const startedAtMs = performance.now();
     const elapsed = () => performance.now() - startedAtMs;
     await this.#listener?.close();
-    this.#postAll(layout.CALL_CLOSE, 0);
+    this.#share.postAll(layout.CALL_CLOSE, 0);
     await this.#emptied(() => elapsed() < timeoutMs * PATIENCE);
-    this.#postAll(layout.CALL_ABORT, layout.ERROR_ABORTED);
+    this.#share.postAll(layout.CALL_ABORT, layout.ERROR_ABORTED);
     await this.#emptied(() => elapsed() < timeoutMs);
     const { threads } = this.#seats;
     const leftMs = Math.max(timeoutMs - elapsed(), 0);
@@ -279,23 +279,6 @@ export class SharedServer implements WorkerServer {
     const left = await this.#port.close();
     const terminated = threads.filter((thread) => thread.left === undefined).length;
     return { ...left, terminated };
-  }
-
-  /** Tokens of the connections that there are. */
-  #open(): number[] {
-    const { core, regions, sizes } = this.#port;
-    const tokens: number[] = [];
-    for (let slot = 0; slot < sizes.maxConnections; slot++) {
-      const record = this.#port.recordOf(slot);
-      const token = core.f64[(record + layout.Connection.token) >>> 3] as number;
-      if (core.u32[(record + layout.Connection.kind) >>> 2] !== layout.CONNECTION_STREAM) continue;
-      if (core.exports.poolCheck(regions.connections, token) === slot) tokens.push(token);
-    }
-    return tokens;
-  }
-
-  #postAll(call: number, value: number): void {
-    for (const token of this.#open()) this.#port.post(token, call, value);
   }
 
   /** Resolves once there is no connection any more, or `isPatient` is false. */
@@ -311,10 +294,11 @@ export class SharedServer implements WorkerServer {
     const { core, regions } = this.#port;
     if (core.exports.poolInUse(regions.connections) === 0 || this.#listener === undefined) return;
     const { driver } = this.#port;
-    const part = joinPort(this.#part(0, createAnswerRoom()), {}, driver, undefined);
-    this.#postAll(layout.CALL_ABORT, layout.ERROR_ABORTED);
+    const given = this.#part(0, createAnswerRoom());
+    const part = joinPort(given, core, {}, driver, undefined, undefined);
+    this.#share.postAll(layout.CALL_ABORT, layout.ERROR_ABORTED);
     const startedAtMs = performance.now();
     await this.#emptied(() => performance.now() - startedAtMs < RESET_LIMIT_MS);
-    await part.driver.dispose();
+    await part.port.driver.dispose();
   }
 }

@@ -1,12 +1,12 @@
 /** The thread's side of `shared`: its part of a port that several workers take completions from. */
 import process from 'node:process';
-import * as layout from '#generated/layout';
-import { Connection } from '../../connection.ts';
+import type { Dequeuer } from '../../../backends/backend.ts';
 import { Core } from '../../core/core.ts';
 import { attachWorker } from '../../core/regions.ts';
 import { groupOf } from '../../handlers.ts';
 import { Port } from '../../port.ts';
-import { askForSweeps } from './bell.ts';
+import { THIS_THREAD } from '../../port-place.ts';
+import { openDequeuer } from '../../registry.ts';
 import type { WorkerHandlers } from './context.ts';
 import { HandOverDriver, type RemoteDriver } from './hand-over-driver.ts';
 import { loadForWorker } from './load-handlers.ts';
@@ -17,6 +17,7 @@ import {
   type ToWorker,
   type WorkerStart,
 } from './messages.ts';
+import { WorkerPart } from './port-part.ts';
 import { postRemote } from './posted-calls.ts';
 import { askAndWait, type Question } from './questions.ts';
 import { RemoteConnection } from './remote-connection.ts';
@@ -25,7 +26,7 @@ export class SharedWorker {
   readonly #start: WorkerStart;
   readonly #post: (message: FromWorker) => void;
   #handlers: WorkerHandlers | undefined;
-  #port: Port | undefined;
+  #part: WorkerPart | undefined;
   #isDying = false;
 
   constructor(start: WorkerStart, post: (message: FromWorker) => void) {
@@ -38,28 +39,32 @@ export class SharedWorker {
     const reach = (id: number) =>
       new RemoteConnection(
         id,
-        postRemote(() => this.#port),
+        postRemote(() => this.#part),
       );
     this.#handlers = await loadForWorker(this.#start, reach, this.#post);
   }
 
   async receive(message: ToWorker): Promise<void> {
-    if (message.kind === 'join') this.#join(message.part);
+    if (message.kind === 'join') await this.#join(message.part);
     else if (message.kind === 'statistics') {
       this.#post({ ...message, statistics: this.#statistics() });
     } else if (message.kind === 'close') await this.#close();
   }
 
-  #join(part: SharedPart): void {
+  async #join(part: SharedPart): Promise<void> {
+    const { watch } = this.#start;
+    let dequeuer: Dequeuer | undefined;
     try {
-      this.#port = joinPort(
-        part,
-        this.#handlers ?? {},
-        this.#remote(part.answers),
-        this.#start.watch,
-      );
+      const core = Core.attach(part.core);
+      if (part.dequeuing !== undefined) {
+        const { name } = part.backend;
+        dequeuer = await openDequeuer(name, core, part.dequeuing, part.number - 1);
+      }
+      const remote = this.#remote(part.answers);
+      this.#part = joinPort(part, core, this.#handlers ?? {}, remote, watch, dequeuer);
       this.#post({ kind: 'joined' });
     } catch (error) {
+      dequeuer?.close();
       this.#post({ kind: 'failed', what: 'listen', error: recordError(error) });
     }
   }
@@ -78,13 +83,13 @@ export class SharedWorker {
   }
 
   #statistics() {
-    const port = this.#port as Port;
+    const { port } = this.#part as WorkerPart;
     return { connections: 0, accepted: 0, acceptErrors: 0, port: port.statistics() };
   }
 
   async #close(): Promise<void> {
-    if (this.#port === undefined) process.exit(0);
-    await this.#port.driver.dispose();
+    if (this.#part === undefined) process.exit(0);
+    await this.#part.port.driver.dispose();
     const left = { operations: 0, handles: 0, lent: 0, buffers: 0, connections: 0 };
     this.#post({ kind: 'closed', left, statistics: this.#statistics() });
   }
@@ -106,26 +111,19 @@ export class SharedWorker {
  */
 export function joinPort(
   part: SharedPart,
+  core: Core,
   handlers: WorkerHandlers,
   remote: RemoteDriver,
   watch: Float64Array | undefined,
-): Port {
-  const core = Core.attach(part.core);
+  dequeuer: Dequeuer | undefined,
+): WorkerPart {
+  const { backend, sizes, bell, waits } = part;
   const regions = attachWorker(part.regions, part.number);
-  const driver = new HandOverDriver(core, regions, part.limits, part.bell, remote);
-  const place = { idBase: 0, isBlocking: false, watch };
-  const port = new Port(core, regions, driver, part.backend, part.sizes, place);
+  const driver = new HandOverDriver(core, regions, part.limits, bell, remote, dequeuer);
   // The I/O thread keeps its record for as long as there are connections.
   const profile = { ...part.profile, key: '', references: Number.POSITIVE_INFINITY };
   const group = groupOf(handlers, profile);
-  port.sharing = {
-    adopt: (slot, kind) => {
-      const at = (port.recordOf(slot) + layout.Connection.token) >>> 3;
-      const token = core.f64[at] as number;
-      return new Connection({ port, slot, token, group, isOpen: kind !== layout.EVENT_OPEN });
-    },
-    askForSweeps: () => askForSweeps(core.i32, part.bell),
-    keepsSweeping: () => false,
-  };
-  return port;
+  const share = (port: Port) => new WorkerPart(port, waits, bell, group);
+  const place = { ...THIS_THREAD, watch, share };
+  return new Port({ core, regions, driver, backend, sizes }, place).share as WorkerPart;
 }

@@ -1,11 +1,16 @@
 /** The ordered pool's public names; its code is loaded with the first pool. */
+
+import type { PoolHandle } from './desk-memory.ts';
 import type { OrderedPoolOptions } from './options.ts';
 import type { OrderedPool } from './ordered-pool.ts';
+import type { PoolClient } from './pool-client.ts';
 
+export type { PoolHandle } from './desk-memory.ts';
 export type { PoolContext, PoolHandler } from './handler.ts';
 export type { PoolKey } from './lane.ts';
 export type { OrderedPoolOptions } from './options.ts';
 export type { DispatchOptions, OrderedPool, PoolLeftovers } from './ordered-pool.ts';
+export type { PoolClient } from './pool-client.ts';
 export type { OrderedPoolStatistics } from './statistics.ts';
 
 /**
@@ -28,4 +33,34 @@ export async function orderedPool<Result = unknown>(
 ): Promise<OrderedPool<Result>> {
   const { OrderedPool: Pool } = await import('./ordered-pool.ts');
   return Pool.open<Result>(options);
+}
+
+/**
+ * Dispatches from this thread to a pool that another one opened, by what its `share`
+ * returned. `PoolClient` says what the order is when several threads do.
+ *
+ * ```ts
+ * // where the pool is
+ * const pool = await orderedPool({ handler: new URL('./work.js', import.meta.url) });
+ * await listen({ workers: 4, scheduling: 'shared', handlers, workerData: pool.share() });
+ *
+ * // handlers.js, in each I/O worker
+ * export default async ({ data }) => {
+ *   const pool = await attachPool(data);
+ *   return {
+ *     message(connection, bytes) {
+ *       pool.dispatch(bytes, { key: connection.id }).then((reply) => connection.send(reply));
+ *     },
+ *   };
+ * };
+ * ```
+ *
+ * Rejects with an OverlappedError: `CLOSED` if the pool is closed; `NO_BUFFERS` if 32
+ * threads are attached to it.
+ */
+export async function attachPool<Result = unknown>(
+  handle: PoolHandle,
+): Promise<PoolClient<Result>> {
+  const { PoolClient: Client } = await import('./pool-client.ts');
+  return new Client<Result>(handle);
 }

@@ -1,11 +1,11 @@
 /** Dispatches on their way to a thread: what finds no room waits here, within bounds. */
 import { OverlappedError } from '../../errors.ts';
-import type { Dispatch } from './job.ts';
+import { Block, type Dispatch } from './job.ts';
 import type { JobBoard } from './job-board.ts';
 
 interface Waiting {
   /** A copy: the caller's bytes are its own again when `dispatch` returns. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array | Block;
   readonly dispatch: Dispatch;
 }
 
@@ -33,9 +33,10 @@ export class Intake {
     return this.#waiting.length === 0 && this.#board.hasSlot;
   }
 
-  take(bytes: Uint8Array, dispatch: Dispatch): void {
+  take(bytes: Uint8Array | Block, dispatch: Dispatch): void {
     if (this.#waiting.length > 0 || !this.#board.accept(bytes, dispatch)) {
-      this.#waiting.push({ bytes: new Uint8Array(bytes), dispatch });
+      const kept = bytes instanceof Block ? bytes : new Uint8Array(bytes);
+      this.#waiting.push({ bytes: kept, dispatch });
     }
   }
 

@@ -1,6 +1,6 @@
 /** The dispatcher's half of the queue: accepts jobs, queues them, withdraws them, takes answers. */
 import { OverlappedError } from '../../errors.ts';
-import { type Dispatch, Job } from './job.ts';
+import { Block, type Dispatch, Job } from './job.ts';
 import { type Lane, Lanes } from './lane.ts';
 import type { PoolMemory } from './pool-memory.ts';
 import {
@@ -50,21 +50,21 @@ export class JobBoard {
     return this.#lanes.keys;
   }
 
-  /** Copies the bytes and queues the job; false if there is no room for it now. */
-  accept(bytes: Uint8Array, dispatch: Dispatch): boolean {
-    const { slots, arena, core } = this.#memory;
+  /** Takes the block, or copies the bytes, and queues the job; false if there is no room for it now. */
+  accept(bytes: Uint8Array | Block, dispatch: Dispatch): boolean {
+    const { slots, core } = this.#memory;
     const slot = slots.acquire();
     if (slot === undefined) return false;
-    const block = bytes.length === 0 ? 0 : arena.alloc(bytes.length);
+    const block = bytes instanceof Block ? bytes.take() : this.#copy(bytes);
     if (block === undefined) {
       slots.release(slot);
       return false;
     }
-    core.u8.set(bytes, block);
     const record = slots.slotAddress(slot) >>> 2;
     const { u32 } = core;
     u32[record + JobRecord.block / 4] = block;
-    u32[record + JobRecord.lengthBytes / 4] = bytes.length;
+    u32[record + JobRecord.lengthBytes / 4] =
+      bytes instanceof Block ? bytes.lengthBytes : bytes.length;
     u32[record + JobRecord.output / 4] = 0;
     u32[record + JobRecord.resumed / 4] = 0;
     const lane = dispatch.key === undefined ? undefined : this.#lanes.of(dispatch.key);
@@ -75,6 +75,15 @@ export class JobBoard {
     if (lane === undefined || lane.hasRoom) this.#number(job, dispatch.atMs);
     else lane.backlog.push(job);
     return true;
+  }
+
+  /** Address of a copy, 0 for no bytes; undefined if there is no memory for it. */
+  #copy(bytes: Uint8Array): number | undefined {
+    if (bytes.length === 0) return 0;
+    const { arena, core } = this.#memory;
+    const block = arena.alloc(bytes.length);
+    if (block !== undefined) core.u8.set(bytes, block);
+    return block;
   }
 
   #number(job: Job, nowMs: number): void {
@@ -193,6 +202,17 @@ export class JobBoard {
     }
     const message = 'the result was lost with the thread that had it';
     return { kind: 'exception', error: new OverlappedError('ABORTED', message) };
+  }
+
+  /** The block with the job's result, the caller's from now on; undefined if that is not bytes. */
+  takeOutput(job: Job): Block | undefined {
+    const { u32 } = this.#memory.core;
+    const { record } = job;
+    if (u32[record + JobRecord.outcome / 4] !== Outcome.BYTES) return undefined;
+    const output = u32[record + JobRecord.output / 4] as number;
+    if (u32[record + JobRecord.block / 4] === output) u32[record + JobRecord.block / 4] = 0;
+    u32[record + JobRecord.output / 4] = 0;
+    return new Block(output, u32[record + JobRecord.outputBytes / 4] as number);
   }
 
   /** Gives back what the job holds, and queues what waited for its number. */

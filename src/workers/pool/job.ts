@@ -1,9 +1,29 @@
 /** A job as its dispatcher sees it. */
+import type { Attached } from './attached.ts';
 import type { Lane, PoolKey } from './lane.ts';
 
 /** How many dispatches have no answer. */
 export interface Tally {
   unanswered: number;
+}
+
+/** A block of the pool's memory with the bytes of a job or of a result. Whoever takes it frees it. */
+export class Block {
+  readonly lengthBytes: number;
+  #address: number;
+
+  /** `address` is 0 for no bytes. */
+  constructor(address: number, lengthBytes: number) {
+    this.#address = address;
+    this.lengthBytes = lengthBytes;
+  }
+
+  /** Its address, the caller's own from now on; 0 if somebody has taken it. */
+  take(): number {
+    const address = this.#address;
+    this.#address = 0;
+    return address;
+  }
 }
 
 /** One call of `dispatch`. It is answered once. */
@@ -12,6 +32,10 @@ export class Dispatch {
   readonly atMs: number;
   /** No thread took it within the dispatch timeout: counted. */
   late = false;
+  /** The attached thread that made it; undefined: this thread. */
+  readonly from: Attached | undefined;
+  /** Its result was handed over in its key's turn, to an attached thread. */
+  inTurn = false;
   #answered = false;
   readonly #tally: Tally;
   readonly #resolve: (value: unknown) => void;
@@ -23,8 +47,10 @@ export class Dispatch {
     atMs: number,
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
+    from?: Attached,
   ) {
     this.#tally = tally;
+    this.from = from;
     this.key = key;
     this.atMs = atMs;
     this.#resolve = resolve;

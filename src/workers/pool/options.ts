@@ -43,6 +43,11 @@ export interface OrderedPoolOptions {
   readonly bytes?: 'borrowed' | 'owned';
   /** How long a thread may take to load the module. Default 30000. */
   readonly startTimeoutMs?: number;
+  /**
+   * An attached thread (see `OrderedPool.share`) for which others wait, and whose event
+   * loop has not turned for this long, is taken for dead. Default 30000.
+   */
+  readonly dispatcherTimeoutMs?: number;
   /** Given to each call of the handler: anything that can be cloned. */
   readonly data?: unknown;
 }
@@ -65,6 +70,7 @@ const NAMES = new Set<string>([
   'arenaBytes',
   'bytes',
   'startTimeoutMs',
+  'dispatcherTimeoutMs',
   'data',
 ] satisfies (keyof OrderedPoolOptions)[]);
 
@@ -107,6 +113,7 @@ export function poolSettings(options: OrderedPoolOptions): PoolSettings {
     arenaBytes,
     bytes,
     startTimeoutMs: time('startTimeoutMs', 30_000, 1),
+    dispatcherTimeoutMs: time('dispatcherTimeoutMs', 30_000, 1),
     data: options.data,
   };
 }

@@ -4,9 +4,11 @@ import { type Deferred, deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
 import { type PoolClock, systemClock } from './clock.ts';
 import { Crew } from './crew.ts';
+import { Desk } from './desk.ts';
+import type { PoolHandle } from './desk-memory.ts';
 import { Intake } from './intake.ts';
-import { Dispatch, type Job, type Tally } from './job.ts';
-import { JobBoard } from './job-board.ts';
+import { type Block, Dispatch, type Job, type Tally } from './job.ts';
+import { type Answer, JobBoard } from './job-board.ts';
 import type { PoolKey } from './lane.ts';
 import { type OrderedPoolOptions, type PoolSettings, poolSettings } from './options.ts';
 import { createPoolMemory, type PoolMemory } from './pool-memory.ts';
@@ -68,6 +70,8 @@ export class OrderedPool<Result = unknown> {
   readonly #tally: Tally = { unanswered: 0 };
   readonly #crew: Crew;
   readonly #supervisor: Supervisor;
+  /** Where other threads' dispatches come in, once the pool is shared. */
+  #desk: Desk | undefined;
   /** Index of the word that is 1 while this thread wants to be woken. */
   readonly #wake: number;
   #stage: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
@@ -165,15 +169,54 @@ export class OrderedPool<Result = unknown> {
     if (key !== undefined && typeof key !== 'number' && typeof key !== 'string') {
       return new OverlappedError('INVALID_OPTION', 'key must be a number or a string');
     }
+    return this.#roomRefusal(bytes.length);
+  }
+
+  #roomRefusal(lengthBytes: number): OverlappedError | undefined {
     const { arenaBytes, maxWaiting } = this.#settings;
     const { hasRoom, waiting } = this.#intake;
-    if (bytes.length <= arenaBytes && (hasRoom || waiting < maxWaiting)) return undefined;
+    if (lengthBytes <= arenaBytes && (hasRoom || waiting < maxWaiting)) return undefined;
     this.#failures.refused++;
     const reason =
-      bytes.length > arenaBytes
-        ? `${bytes.length} bytes are more than the pool's memory of ${arenaBytes}`
+      lengthBytes > arenaBytes
+        ? `${lengthBytes} bytes are more than the pool's memory of ${arenaBytes}`
         : `${this.#board.pending} jobs are pending and ${waiting} dispatches wait`;
     return new OverlappedError('NO_BUFFERS', reason);
+  }
+
+  /**
+   * What another thread needs to dispatch to this pool, with `attachPool`: give it
+   * by `workerData` or `postMessage`, to as many threads as like (at most 32 are
+   * attached at one time).
+   *
+   * @throws OverlappedError `CLOSED` after `close`.
+   */
+  share(): PoolHandle {
+    if (this.#stage !== 'open') throw new OverlappedError('CLOSED', 'the pool is closed');
+    this.#desk ??= new Desk(
+      this.#memory.desk,
+      this.#memory.arena,
+      this.#settings,
+      this.#clock,
+      this.#tally,
+      {
+        dispatch: (block, dispatch) => this.#takeIn(block, dispatch),
+        changed: () => this.#answered(),
+        load: () => this.#board.pending + this.#intake.waiting,
+      },
+    );
+    return this.#desk.handle;
+  }
+
+  /** A dispatch of an attached thread. */
+  #takeIn(block: Block, dispatch: Dispatch): OverlappedError | undefined {
+    const refusal = this.#roomRefusal(block.lengthBytes);
+    if (refusal !== undefined) return refusal;
+    this.#dispatched++;
+    this.#intake.take(block, dispatch);
+    if (this.#keepAlive === undefined) this.#keepAliveIfWanted();
+    this.#supervisor.notice(dispatch.atMs);
+    return undefined;
   }
 
   /** Whether a dispatch would be queued at once, as long as there is memory for its bytes. */
@@ -217,6 +260,7 @@ export class OrderedPool<Result = unknown> {
       waiting: this.#intake.waiting,
       queued: this.#board.untakenCount,
       pending: this.#board.pending,
+      dispatchers: this.#desk?.dispatchers ?? 0,
       keys: this.#board.keys,
       dispatched: this.#dispatched,
       completed: this.#completed,
@@ -227,6 +271,7 @@ export class OrderedPool<Result = unknown> {
       failures: {
         ...this.#failures,
         timedOut,
+        dropped: this.#desk?.dropped ?? 0,
         deaths: crew.deaths,
         starts: crew.failedStarts,
       },
@@ -258,13 +303,14 @@ export class OrderedPool<Result = unknown> {
     this.#keepAliveIfWanted();
     const late = deferred();
     const cancelLimit = this.#clock.after(timeoutMs, late.resolve);
+    this.#desk?.beginClose();
     if (this.#tally.unanswered > 0) {
       this.#idle = deferred();
       await Promise.race([this.#idle.promise, late.promise]);
     }
     this.#supervisor.stop();
     this.#crew.stopReplacing();
-    const canceled = this.#intake.cancelAll();
+    const canceled = this.#intake.cancelAll() + (this.#desk?.cancelHeld() ?? 0);
     this.#failures.canceled += canceled;
     if (canceled === 0) {
       this.#endThreads(this.#crew.live);
@@ -279,6 +325,7 @@ export class OrderedPool<Result = unknown> {
     this.#supervisor.stop();
     const terminated = await this.#crew.terminate();
     this.#stage = 'closed';
+    this.#desk?.close();
     this.#room?.resolve();
     this.#keepAliveIfWanted();
     return terminated;
@@ -328,16 +375,35 @@ export class OrderedPool<Result = unknown> {
   }
 
   #settle(job: Job): void {
-    const answer = this.#board.answerOf(job, (id) => this.#readValue(id));
     const { dispatch } = job;
-    if (!dispatch.answered && answer.kind === 'value') {
-      this.#completed++;
-      dispatch.resolve(answer.value);
-    } else if (!dispatch.answered && answer.kind === 'exception') {
-      this.#failures.handler++;
-      dispatch.reject(answer.error);
+    // A result that is bytes goes to another thread as it lies there.
+    const block =
+      dispatch.from === undefined || dispatch.answered ? undefined : this.#board.takeOutput(job);
+    const answer: Answer =
+      block === undefined
+        ? this.#board.answerOf(job, (id) => this.#readValue(id))
+        : { kind: 'value', value: block };
+    if (!dispatch.answered && answer.kind !== 'withdrawn') {
+      if (answer.kind === 'value') this.#completed++;
+      else this.#failures.handler++;
+      this.#handOver(dispatch, answer);
     }
     this.#release(job);
+  }
+
+  #handOver(dispatch: Dispatch, answer: Exclude<Answer, { readonly kind: 'withdrawn' }>): void {
+    const desk = this.#desk;
+    const give = (isCanceled: boolean) => {
+      if (isCanceled) {
+        if (answer.kind === 'value') desk?.freeOutput(answer.value);
+        dispatch.reject(
+          new OverlappedError('CANCELED', 'the pool was closed before its turn came'),
+        );
+      } else if (answer.kind === 'value') dispatch.resolve(answer.value);
+      else dispatch.reject(answer.error);
+    };
+    if (desk === undefined) give(false);
+    else desk.hand(dispatch, give);
   }
 
   #readValue(id: number): { readonly message: unknown } | undefined {
@@ -351,6 +417,7 @@ export class OrderedPool<Result = unknown> {
 
   /** After dispatches were answered. */
   #answered(): void {
+    this.#desk?.flush();
     if (this.#room !== undefined && this.hasRoom) {
       this.#room.resolve();
       this.#room = undefined;
@@ -373,7 +440,7 @@ export class OrderedPool<Result = unknown> {
         this.#failures.thread++;
         const message = 'the thread died that processed the job';
         const error = new OverlappedError('ABORTED', message, { cause: thread.error });
-        job.dispatch.reject(error);
+        if (!job.dispatch.answered) this.#handOver(job.dispatch, { kind: 'exception', error });
         this.#release(job);
       },
       settle: (job) => this.#settle(job),

@@ -3,6 +3,7 @@ import { Arena } from '../../core/arena.ts';
 import { CompletionQueue } from '../../core/completion-queue.ts';
 import { Core, type CoreHandle } from '../../core/core.ts';
 import { Pool } from '../../core/pool.ts';
+import { createDeskMemory, type DeskMemory, deskBytes } from './desk-memory.ts';
 import { JobRecord, LANE_WINDOW, ThreadRecord } from './records.ts';
 
 /** Where things lie, for `postMessage` to a thread. */
@@ -26,10 +27,13 @@ export interface PoolMemory {
   readonly arena: Arena;
   readonly wake: number;
   readonly handle: PoolMemoryHandle;
+  /** Used once the pool is shared; nobody touches it before. */
+  readonly desk: DeskMemory;
 }
 
 export interface PoolMemorySize {
   readonly capacity: number;
+  readonly maxWaiting: number;
   readonly maxThreads: number;
   readonly arenaBytes: number;
   readonly debug: boolean;
@@ -47,6 +51,7 @@ export function createPoolMemory(size: PoolMemorySize): PoolMemory {
     capacity * (JobRecord.$size + 8) +
     capacity * (128 + LANE_WINDOW * 4) +
     maxThreads * 2 * ThreadRecord.$size +
+    deskBytes(size) +
     65536;
   const core = Core.create({ shared: true, debug, memoryBytes: Math.ceil(memoryBytes) });
   const jobs = CompletionQueue.create(core, { capacity: queued });
@@ -62,5 +67,6 @@ export function createPoolMemory(size: PoolMemorySize): PoolMemory {
     arena: arena.address,
     wake,
   };
-  return { core, jobs, done, slots, arena, wake, handle };
+  const desk = createDeskMemory(core, size);
+  return { core, jobs, done, slots, arena, wake, handle, desk };
 }

@@ -16,6 +16,8 @@ export interface OrderedPoolStatistics {
   readonly queued: number;
   /** Jobs accepted and not answered: queued, taken, or waiting for their key's turn. */
   readonly pending: number;
+  /** Other threads that are attached. */
+  readonly dispatchers: number;
   /** Keys with pending jobs. */
   readonly keys: number;
   /** Calls of `dispatch` that were not refused at once. */
@@ -39,6 +41,8 @@ export interface OrderedPoolStatistics {
     readonly timedOut: number;
     /** Dispatches refused because too many waited, or too long for the memory. */
     readonly refused: number;
+    /** Results that nobody took: the attached thread had gone. */
+    readonly dropped: number;
     /** Dispatches given up by `close`. */
     readonly canceled: number;
     /** Threads that died at work. */

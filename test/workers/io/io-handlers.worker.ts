@@ -3,7 +3,7 @@
  * with it. `data`, if given, is memory that all workers and the test share.
  */
 import process from 'node:process';
-import { setImmediate } from 'node:timers';
+import { setImmediate, setTimeout } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, WorkerContext, WorkerHandlers } from '../../../src/index.ts';
 
@@ -19,6 +19,8 @@ export const Word = {
   /** Violations of "one at a time" and "in order". */
   overlaps: 6,
   disorder: 7,
+  /** Connections that a handler awaited the end of, and has. */
+  awaited: 8,
   handlers: 16,
 } as const;
 
@@ -81,6 +83,11 @@ export default function make({ worker, data, connection: reach }: WorkerContext)
       case 'exit':
         process.exit(3);
         break;
+      case 'exit-later':
+        // exit-later MS: ends the worker while it has nothing to do
+        setTimeout(() => process.exit(3), Number(first));
+        connection.send(String(worker));
+        break;
       case 'forever':
         count(Word.entered);
         for (;;) if (Atomics.load(words, Word.gate) === 2) break;
@@ -120,6 +127,10 @@ export default function make({ worker, data, connection: reach }: WorkerContext)
         break;
       case 'flood':
         void flood(connection, Number(first), Number(rest[0]));
+        break;
+      case 'await':
+        void connection.closed.then(() => count(Word.awaited));
+        connection.send('awaiting');
         break;
       case 'end':
         connection.end();

@@ -155,15 +155,27 @@ for (const variant of variants) {
     }));
 
   test(`${name}: more than is welcome waits for drained`, () =>
-    withShared(variant, { highWaterMarkBytes: 4096 }, async ({ client }) => {
-      const each = await client();
+    // Not to wait would be noticed: more cannot be queued.
+    withShared(variant, { highWaterMarkBytes: 4096, maxQueuedBytes: 16_384 }, async (bench) => {
+      const each = await bench.client();
       each.send('flood 50 3000');
       for (let i = 0; i < 50; i++) assert.is((await each.next()).length, 3000);
       assert.is(await each.next(), 'flooded');
     }));
 
+  test(`${name}: who awaits the end hears of it, whichever worker sees it`, () =>
+    withShared(variant, { workers: 3 }, async ({ client, words }) => {
+      const clients = await Promise.all(Array.from({ length: 9 }, client));
+      for (const each of clients) assert.is(await each.ask('await'), 'awaiting');
+      // By now it is anybody's.
+      await sleep(SETTLE_MS);
+      for (const each of clients) each.send('end');
+      await Promise.all(clients.map((each) => each.ended()));
+      await until(() => Atomics.load(words, Word.awaited) === clients.length);
+    }));
+
   test(`${name}: time limits`, () =>
-    withShared(variant, { idleTimeoutMs: 500, closeTimeoutMs: 500 }, async ({ client, words }) => {
+    withShared(variant, { idleTimeoutMs: 1500, closeTimeoutMs: 1500 }, async ({ client, words }) => {
       // One after the other: between them nobody has a limit, and nobody looks.
       for (let i = 1; i <= 2; i++) {
         const idle = await client();
