@@ -58,13 +58,16 @@ export function arenaAlloc(arena: usize, sizeBytes: u32): usize {
   const record = changetype<Arena>(arena);
   if (sizeBytes > (<u32>1) << record.sizeLog2) return 0;
   const order = orderFor(sizeBytes);
+  const top = record.sizeLog2 - ARENA_MIN_LOG2;
   arenaLock(arena);
-  let found = smallestFree(arena, record, order);
-  if (found < 0 && mergeOwed(arena, record)) found = smallestFree(arena, record, order);
   let block: usize = 0;
-  if (found >= 0) {
-    let current = <u32>found;
-    block = load<u32>(arena + ARENA_HEADS + current * 4);
+  let current = order;
+  while ((block = load<u32>(arena + ARENA_HEADS + current * 4)) == 0) {
+    if (current < top) current++;
+    else if (mergeOwed(arena, record)) current = order;
+    else break;
+  }
+  if (block != 0) {
     removeFree(arena, record, block, current);
     while (current > order) {
       current--;
@@ -107,6 +110,13 @@ export function arenaBlockBytes(arena: usize, ptr: usize): u32 {
   const record = changetype<Arena>(arena);
   // No lock: the byte of a used block changes only at its owner's hands.
   return isUsed(record, ptr) ? blockBytes(stateOf(record, ptr) & ORDER_MASK) : 0;
+}
+
+/** The same of a block that is known to be allocated. */
+// @ts-ignore: decorator
+@inline
+export function arenaBytesOf(arena: usize, block: usize): u32 {
+  return blockBytes(stateOf(changetype<Arena>(arena), block) & ORDER_MASK);
 }
 
 /**
@@ -178,14 +188,6 @@ function mergeOwed(arena: usize, record: Arena): bool {
     }
   }
   return merged;
-}
-
-function smallestFree(arena: usize, record: Arena, order: u32): i32 {
-  const top = record.sizeLog2 - ARENA_MIN_LOG2;
-  for (let current = order; current <= top; current++) {
-    if (load<u32>(arena + ARENA_HEADS + current * 4) != 0) return current;
-  }
-  return -1;
 }
 
 /** Into the list of its order; counts the pair it makes with a free buddy. */

@@ -117,15 +117,18 @@ export function connectionBegin(port: Port, kind: u32, profile: usize): i32 {
   const decoder = decoderOf(connection);
   decoder.framing = changetype<Profile>(profile).framing;
   decoder.owner = slot;
-  const readWindow = changetype<usize>(connection) + CONNECTION_WINDOWS;
-  storeInit(readStore(connection), readWindow, port.readWindowLog2, 0);
-  storeInit(
-    writeStore(connection),
-    readWindow + ((<usize>4) << port.readWindowLog2),
-    port.writeWindowLog2,
-    0,
-  );
+  numberFrom(port, connection, 0, 0);
   return slot;
+}
+
+/** Both stores empty, with these numbers the next. */
+function numberFrom(port: Port, connection: Connection, read: u32, write: u32): void {
+  connection.readSequence = read;
+  connection.writeSequence = write;
+  const readWindow = changetype<usize>(connection) + CONNECTION_WINDOWS;
+  storeInit(readStore(connection), readWindow, port.readWindowLog2, read);
+  const writeWindow = readWindow + ((<usize>4) << port.readWindowLog2);
+  storeInit(writeStore(connection), writeWindow, port.writeWindowLog2, write);
 }
 
 /** For the host: a record to listen, bind or connect with. Its token, or a negative error. */
@@ -150,17 +153,7 @@ export function connectionCheck(workerPointer: usize, token: f64): i32 {
 /** Numbers of the next receive and send: for tests that start near the wrap-around. */
 export function connectionSequences(workerPointer: usize, slot: i32, read: u32, write: u32): void {
   const port = portOf(changetype<Worker>(workerPointer));
-  const connection = connectionAt(port, slot);
-  connection.readSequence = read;
-  connection.writeSequence = write;
-  const readWindow = changetype<usize>(connection) + CONNECTION_WINDOWS;
-  storeInit(readStore(connection), readWindow, port.readWindowLog2, read);
-  storeInit(
-    writeStore(connection),
-    readWindow + ((<usize>4) << port.readWindowLog2),
-    port.writeWindowLog2,
-    write,
-  );
+  numberFrom(port, connectionAt(port, slot), read, write);
 }
 
 /** The operation that opens it has succeeded. */
@@ -308,7 +301,7 @@ function advanceStream(worker: Worker, slot: i32, connection: Connection): bool 
     (state & (STATE_ENDING | STATE_SHUTDOWN_SUBMITTED | STATE_RESET)) == STATE_ENDING &&
     nothingQueued(connection)
   ) {
-    if (submitSimple(worker, slot, connection, OPERATION_SHUTDOWN)) {
+    if (submitPlain(worker, slot, connection, OPERATION_SHUTDOWN, 0) != 0) {
       connection.state |= STATE_SHUTDOWN_SUBMITTED;
     } else done = false;
   }
@@ -335,21 +328,10 @@ function advanceListener(worker: Worker, slot: i32, connection: Connection): boo
   const full = listenerFull(connection);
   if (connection.receives > 0) return full ? submitCancel(worker, connection) : true;
   if (full || connection.state & STATE_PAUSED) return true;
-  if (!submissionRoom(worker, 1)) return false;
-  const operationSlot = operationBegin(portOf(worker), OPERATION_ACCEPT, slot);
-  if (operationSlot < 0) return false;
-  connection.armedToken = operationAt(portOf(worker), operationSlot).token;
+  const token = submitPlain(worker, slot, connection, OPERATION_ACCEPT, 0);
+  if (token == 0) return false;
+  connection.armedToken = token;
   connection.receives++;
-  submit(
-    worker,
-    OPERATION_ACCEPT,
-    connection.handle,
-    connection.armedToken,
-    operationSlot,
-    0,
-    0,
-    0,
-  );
   return true;
 }
 
@@ -362,22 +344,26 @@ function submitCancel(worker: Worker, connection: Connection): bool {
   return true;
 }
 
-function submitSimple(worker: Worker, slot: i32, connection: Connection, kind: u32): bool {
-  if (!submissionRoom(worker, 1)) return false;
-  const operationSlot = operationBegin(portOf(worker), kind, slot);
-  if (operationSlot < 0) return false;
-  const token = operationAt(portOf(worker), operationSlot).token;
-  submit(worker, kind, connection.handle, token, operationSlot, 0, 0, 0);
-  return true;
+/** Submits an operation without a range. Its token, or 0 if it has to wait for a record or the ring. */
+function submitPlain(
+  worker: Worker,
+  slot: i32,
+  connection: Connection,
+  kind: u32,
+  flags: u32,
+): f64 {
+  if (!submissionRoom(worker, 1)) return 0;
+  const port = portOf(worker);
+  const operationSlot = operationBegin(port, kind, slot);
+  if (operationSlot < 0) return 0;
+  const token = operationAt(port, operationSlot).token;
+  submit(worker, kind, connection.handle, token, operationSlot, 0, 0, flags);
+  return token;
 }
 
 function submitClose(worker: Worker, slot: i32, connection: Connection, flags: u32): bool {
-  if (!submissionRoom(worker, 1)) return false;
-  const operationSlot = operationBegin(portOf(worker), OPERATION_CLOSE, slot);
-  if (operationSlot < 0) return false;
-  const token = operationAt(portOf(worker), operationSlot).token;
+  if (submitPlain(worker, slot, connection, OPERATION_CLOSE, flags) == 0) return false;
   connection.state |= STATE_CLOSE_SUBMITTED;
-  submit(worker, OPERATION_CLOSE, connection.handle, token, operationSlot, 0, 0, flags);
   return true;
 }
 

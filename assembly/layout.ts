@@ -761,7 +761,7 @@ export class IocpPort {
   removed: u32;
   /** Of these, the first that is not dealt with. */
   next: u32;
-  /** A seat's: IOCP_SEAT_*. Atomic. */
+  /** A seat's: IOCP_SEAT_*. The driver's: IOCP_CLOSED, or 0. Atomic. */
   state: u32;
   /** The driver's: 1 while it waits for a packet. Atomic. */
   waiting: u32;
@@ -770,10 +770,13 @@ export class IocpPort {
 }
 export const IOCP_PORT_BYTES: u32 = 56;
 
-/** No thread dequeues here; one does; it sleeps. */
+/** No thread dequeues here; one does; it sleeps; it is in a call that takes packets. */
 export const IOCP_SEAT_FREE: u32 = 0;
 export const IOCP_SEAT_AWAKE: u32 = 1;
 export const IOCP_SEAT_ASLEEP: u32 = 2;
+export const IOCP_SEAT_CALLING: u32 = 3;
+/** Workers are to take nothing more: the process ends. */
+export const IOCP_CLOSED: u32 = 4;
 
 // ---------------------------------------------------------------- native: uring
 /** io_uring_sqe: what the kernel is asked to do. */

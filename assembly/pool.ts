@@ -100,13 +100,13 @@ export function poolToken(pool: usize, slot: i32): f64 {
   const record = changetype<Pool>(pool);
   invariant(<u32>slot < record.fresh);
   const generation = atomicLoad<u32>(linkOf(record, slot) + offsetof<PoolLink>('generation'));
-  return <f64>(((<u64>generation) << TOKEN_SLOT_BITS) | <u64>(<u32>slot));
+  return <f64>(((<i64>generation) << TOKEN_SLOT_BITS) | <i64>slot);
 }
 
 /** The slot that the token names, or ERROR_STALE_TOKEN. Takes any number: tokens come from outside. */
 export function poolCheck(pool: usize, token: f64): i32 {
   if (!(token >= 0 && token < TOKEN_LIMIT)) return ERROR_STALE_TOKEN;
-  const bits = <u64>token;
+  const bits = <i64>token;
   if (<f64>bits != token) return ERROR_STALE_TOKEN;
   const slot = <u32>(bits & (POOL_CAPACITY_MAX - 1));
   if (slot >= atomicLoad<u32>(pool + offsetof<Pool>('fresh'))) return ERROR_STALE_TOKEN;

@@ -2,15 +2,17 @@
  * The send queue of a connection (R21): what one turn sends is appended to a
  * chunk and goes out as one operation; what a partial send left is sent again.
  */
-import { arenaAlloc, arenaBlockBytes, arenaFree } from './arena';
+import { arenaAlloc, arenaBytesOf, arenaFree } from './arena';
 import { copyBytes, copyShort } from './copy';
 import { invariant } from './debug';
 import { encodedBytes, writeFrame } from './frame/encode';
-import { lengthFieldIs, plainMessageMax, writeLengthField } from './frame/length-field';
+import { lengthFieldIs, plainMessageMax } from './frame/length-field';
 import {
   Connection,
   ERROR_CLOSED,
   ERROR_NO_BUFFERS,
+  FRAMING_BIG_ENDIAN,
+  FRAMING_INCLUDES_HEADER,
   FRAMING_LENGTH_FIELD,
   FRAMING_RAW,
   Framing,
@@ -50,6 +52,9 @@ const REFERENCE_BYTES_LEAST: u32 = 2048;
 /** A peer that does not read its replies holds no more receive buffers than these. */
 const REFERENCES_MAX: u32 = 4;
 
+/** A field of up to so many bytes is written as that many, where a message of that many follows. */
+const HEAD_BYTES: u32 = 4;
+
 /** Chunks grow with a burst up to this size; larger ones are made for a message that needs it. */
 const CHUNK_MAX_LOG2: u32 = 17;
 
@@ -61,41 +66,49 @@ const UNSENDABLE: u32 = STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STA
  * exhausted.
  */
 export function queueRoom(port: Port, connection: Connection, bytes: u32): usize {
+  if (!makeRoom(port, connection, bytes)) return 0;
   const tail = changetype<SendChunk>(connection.queueTail);
-  if (connection.queueTail != 0 && tail.limit - tail.end >= bytes) {
-    const at = tail.end;
-    tail.end += bytes;
-    connection.queuedBytes += bytes;
-    return at;
-  }
+  const at = tail.end;
+  tail.end = at + bytes;
+  connection.queuedBytes += bytes;
+  return at;
+}
+
+/**
+ * Sees to it that `bytes` more bytes fit the last chunk, which the caller then
+ * appends before anything else happens. False when the arena is exhausted.
+ */
+function makeRoom(port: Port, connection: Connection, bytes: u32): bool {
+  const last = connection.queueTail;
+  const tail = changetype<SendChunk>(last);
+  if (last != 0 && tail.limit - tail.end >= bytes) return true;
   const needed = SEND_CHUNK_HEADER + bytes;
   const wanted = max(needed, (<u32>1) << connection.chunkLog2);
   let block = arenaAlloc(port.arena, wanted);
   // Where memory is short, a block without room for more will do.
   if (block == 0 && needed < wanted) block = arenaAlloc(port.arena, needed);
-  if (block == 0) return 0;
-  const first = connection.queueTail == 0;
+  if (block == 0) return false;
   // One was not enough for this burst: the next begins with a larger one.
-  if (!first && connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;
+  if (last != 0 && connection.chunkLog2 < CHUNK_MAX_LOG2) connection.chunkLog2++;
   const chunk = changetype<SendChunk>(block);
   const at = block + SEND_CHUNK_HEADER;
-  chunk.next = 0;
   chunk.submitted = at;
-  chunk.end = at + bytes;
-  chunk.limit = block + arenaBlockBytes(port.arena, block);
-  chunk.pending = 0;
-  chunk.first = first ? 1 : 0;
+  chunk.end = at;
+  chunk.limit = block + arenaBytesOf(port.arena, block);
+  chunk.first = last == 0 ? 1 : 0;
   chunk.buffer = NOTHING;
-  linkChunk(connection, block, bytes);
-  return at;
+  linkChunk(connection, block);
+  return true;
 }
 
-function linkChunk(connection: Connection, block: usize, bytes: u32): void {
+function linkChunk(connection: Connection, block: usize): void {
+  const chunk = changetype<SendChunk>(block);
+  chunk.next = 0;
+  chunk.pending = 0;
   if (connection.queueTail == 0) connection.queueHead = block;
   else changetype<SendChunk>(connection.queueTail).next = block;
   connection.queueTail = block;
   if (connection.queueSubmit == 0) connection.queueSubmit = block;
-  connection.queuedBytes += bytes;
 }
 
 /** After bytes were queued: 1 if more is welcome, 0 if the caller should wait for DRAIN. */
@@ -173,16 +186,15 @@ function refer(
   const block = arenaAlloc(port.arena, SEND_CHUNK_HEADER);
   if (block == 0) return false;
   const chunk = changetype<SendChunk>(block);
-  chunk.next = 0;
   chunk.submitted = frame;
   chunk.end = frame + bytes;
   chunk.limit = chunk.end;
-  chunk.pending = 0;
   chunk.first = 0;
   chunk.buffer = slot;
   link.references++;
   connection.references++;
-  linkChunk(connection, block, bytes);
+  linkChunk(connection, block);
+  connection.queuedBytes += bytes;
   return true;
 }
 
@@ -222,8 +234,8 @@ export function sendRaw(workerPointer: usize, slot: i32, payload: usize, length:
 
 /**
  * Appends replies to `slot` that a plain length field carries, while they are
- * short and fit the last chunk: most of a burst, with all that does not change
- * in it held in locals.
+ * short and fit the last chunk, which there must be: most of a burst, with all
+ * that does not change in it held in locals.
  * @returns the index of the first reply that is left
  */
 // @ts-ignore: decorator
@@ -234,13 +246,15 @@ function appendRun(
   connection: Connection,
   maxQueuedBytes: u32,
   framing: Framing,
-  shortMax: u32,
+  shorts: u32,
   from: u32,
   count: u32,
 ): u32 {
-  if (connection.queueTail == 0) return from;
   const chunk = changetype<SendChunk>(connection.queueTail);
   const header = framing.size;
+  const isBig = (framing.flags & FRAMING_BIG_ENDIAN) != 0;
+  const counted: u32 = framing.flags & FRAMING_INCLUDES_HEADER ? header : 0;
+  const shift = (4 - header) << 3;
   const first = chunk.end;
   const room = maxQueuedBytes - min(connection.queuedBytes, maxQueuedBytes);
   const stop = first + min<usize>(chunk.limit - first, room);
@@ -250,8 +264,10 @@ function appendRun(
     const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
     const length = reply.length;
     const next = at + header + length;
-    if (reply.connection != slot || length >= shortMax || next > stop) break;
-    writeLengthField(framing, header + length, at);
+    if (reply.connection != slot || length - HEAD_BYTES >= shorts || next > stop) break;
+    // All four bytes at once: the message comes to lie over what is too much.
+    const value = length + counted;
+    store<u32>(at, isBig ? bswap<u32>(value) >> shift : value);
     copyShort(at + header, reply.offset, length);
     at = next;
     index++;
@@ -280,23 +296,23 @@ export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
     const profile = changetype<Profile>(connection.profile);
     const framing = changetype<Framing>(profile.framing);
     const plainMax: u32 = framing.kind == FRAMING_LENGTH_FIELD ? plainMessageMax(framing) : 0;
-    const shortMax = min(plainMax, REFERENCE_BYTES_LEAST);
+    // How many lengths are short ones, the least of which is HEAD_BYTES.
+    let shorts = min(plainMax, REFERENCE_BYTES_LEAST);
+    shorts = framing.size > HEAD_BYTES || shorts < HEAD_BYTES ? 0 : shorts - HEAD_BYTES;
     let bytes = 0;
     while (index < count) {
       const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
       if (reply.connection != slot) break;
-      bytes = appendReply(port, connection, profile, plainMax, reply.offset, reply.length);
+      const length = reply.length;
+      if (length - HEAD_BYTES < shorts && makeRoom(port, connection, framing.size + length)) {
+        const first = index;
+        const most = profile.maxQueuedBytes;
+        index = appendRun(worker, slot, connection, most, framing, shorts, first, count);
+        if (index != first) continue;
+      }
+      bytes = appendReply(port, connection, profile, plainMax, reply.offset, length);
       if (bytes < 0) break;
-      index = appendRun(
-        worker,
-        slot,
-        connection,
-        profile.maxQueuedBytes,
-        framing,
-        shortMax,
-        index + 1,
-        count,
-      );
+      index++;
     }
     queued(worker, slot, connection, profile);
     if (bytes < 0) return index;

@@ -62,18 +62,23 @@ import {
   STATE_CLOSED,
   STATE_CLOSE_DUE,
   STATE_CLOSE_SUBMITTED,
+  STATE_DIRTY,
   STATE_DISCARD,
   STATE_ENDING,
   STATE_FAILED,
   STATE_FAIL_REPORTED,
   STATE_FILLED,
+  STATE_GOT_MESSAGE,
+  STATE_OPEN,
   STATE_OPENING,
   STATE_PAUSED,
   STATE_READABLE,
+  STATE_READY,
   STATE_RECEIVE_ENDED,
   STATE_RECEIVE_FINISHED,
   STATE_RESET,
   STATE_SEND_DOWN,
+  STATE_TRUNCATABLE,
   WORKER_DECODE_CONTEXT,
   Worker,
 } from './layout';
@@ -120,6 +125,16 @@ import {
 
 /** After so many datagram receives that failed in a row the host decides when to try again. */
 const FAILURES_MAX: u32 = 16;
+
+/** What a connection may be in, besides open, that asks for nothing when a send is done. */
+const CALM: u32 =
+  STATE_OPEN |
+  STATE_TRUNCATABLE |
+  STATE_GOT_MESSAGE |
+  STATE_READY |
+  STATE_DIRTY |
+  STATE_READABLE |
+  STATE_FILLED;
 
 /** A completion puts at most this many events and submissions out by itself. */
 const RESERVE: u32 = 2;
@@ -553,6 +568,8 @@ function finishSend(worker: Worker, port: Port, connection: Connection, slot: i3
   if (result < 0) connectionFail(worker, owner, result, systemError);
   else if (!whole) connectionFail(worker, owner, ERROR_BROKEN_PIPE, 0);
   else if (drainDue(connection)) emit(worker, EVENT_DRAIN, owner, 0, 0);
+  // All is sent, and nothing waits for that.
+  else if (connection.queueSubmit == 0 && (connection.state & ~CALM) == 0) return;
   markDirty(worker, owner);
 }
 

@@ -51,6 +51,33 @@ export interface ListenerOptions extends StreamOptions {
   /** Several sockets may listen on the same port (SO_REUSEPORT). */
   readonly reusePort: boolean;
   readonly ipv6Only: boolean;
+  /**
+   * Of a backend that hands over (`BackendModule.handsOver`): accepted sockets are
+   * given to this function instead of being opened. It answers whether somebody
+   * has taken the socket; one that nobody takes the listener keeps, accepts no more
+   * ahead, and gives it again at `Driver.offer`.
+   */
+  readonly handOver?: (accepted: AcceptedSocket) => boolean;
+  /** The other side of it, in another thread: nothing is listened on, connections come by `Driver.adopt`. */
+  readonly adopts?: AdoptOptions;
+}
+
+/**
+ * A connection that a listener in one thread accepted for a driver in another.
+ * Can be cloned. It belongs to whoever has it, who opens or closes it.
+ */
+export interface AcceptedSocket {
+  /** The system's own number of the socket, good in all threads of the process. */
+  readonly socket: number;
+  readonly family: 4 | 6;
+  readonly remote: SocketAddress | undefined;
+}
+
+export interface AdoptOptions {
+  /** Where the connections were accepted. */
+  readonly address: SocketAddress;
+  /** One that was adopted is closed, or could not be opened. Called once for each. */
+  closed(): void;
 }
 
 export interface DatagramOptions {
@@ -191,6 +218,15 @@ export interface Driver {
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void;
   /** Stays armed: each connection completes with its handle and COMPLETION_MORE, until cancelled or closed. */
   accept(token: number, listener: number): void;
+  /**
+   * Takes a socket for a listener that `adopts`: it is opened as one that this
+   * driver had accepted, and completes that listener's accept, now or once there
+   * is one. If the listener is closing it is reset. When the call returns, the
+   * socket is the driver's, and `BackendModule.reclaim` knows of it.
+   */
+  adopt?(listener: number, accepted: AcceptedSocket): void;
+  /** Of a listener that hands over: somebody may take again what it has kept. */
+  offer?(listener: number): void;
   /** Completes with the connection's handle. Cancelling it frees what was begun. */
   connect(token: number, endpoint: Endpoint, options: StreamOptions): void;
   /** Datagram socket; completes with its handle. */
@@ -300,6 +336,12 @@ export interface BackendModule<Options = unknown> {
    */
   spreads?(): Probe | Promise<Probe>;
   /**
+   * Whether a listener can give what it accepts to drivers of other threads
+   * (`ListenerOptions.handOver`): what spreads connections where the system does
+   * not. Left out: it cannot.
+   */
+  readonly handsOver?: boolean;
+  /**
    * How a port of a worker thread can be driven on this host, the better way
    * first. Left out: by the host's event loop only.
    */
@@ -321,9 +363,15 @@ export interface BackendModule<Options = unknown> {
   /**
    * Closes what a driver left open whose thread has died: without it the system
    * goes on with it. Called in another thread, after the death; `memory` is the
-   * driver's, `remains` its own. Left out by backends whose host does that.
+   * driver's, `remains` its own; `handedOver` are sockets that were on their way to
+   * `Driver.adopt`, which may or may not have had them. Left out by backends whose
+   * host does that.
    */
-  reclaim?(memory: WebAssembly.Memory, remains: unknown): void | Promise<void>;
+  reclaim?(
+    memory: WebAssembly.Memory,
+    remains: unknown,
+    handedOver: readonly number[],
+  ): void | Promise<void>;
 }
 
 /** An event of the operating system's own, known to other programs by its name (R13). */

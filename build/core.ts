@@ -1,8 +1,10 @@
 /** Compiles the core: four binaries from one source, checked, embedded and described for the host; likewise what native backends add. */
 import { readFile } from 'node:fs/promises';
 import { main as compile } from 'assemblyscript/asc';
+import type binaryen from 'assemblyscript/binaryen';
 import { exists, hashFiles, listFiles, writeIfChanged } from './files.ts';
 import { generateLayout } from './layout.ts';
+import { findNoInline, markNoInline, type SourceTree } from './no-inline.ts';
 import { stripInvariants } from './strip-invariants.ts';
 import { type FunctionType, readWasm, type ValueType, type WasmBinary } from './wasm.ts';
 
@@ -64,7 +66,16 @@ export async function assemble(
   let binary: Uint8Array | undefined;
   const messages: string[] = [];
   const output = { write: (chunk: Uint8Array | string) => void messages.push(String(chunk)) };
-  const strip = { afterParse: (parser: { sources: object[] }) => stripSources(parser.sources) };
+  const noInline: string[] = [];
+  const transform = {
+    afterParse({ sources }: { sources: readonly SourceTree[] }) {
+      for (const source of sources.filter((item) => !item.internalPath.startsWith('~lib/'))) {
+        if (options.release === true) stripInvariants(source.statements);
+        noInline.push(...findNoInline(source));
+      }
+    },
+    afterCompile: (module: binaryen.Module) => markNoInline(module, noInline),
+  };
   const { error } = await compile(
     [...argv, '--runtime', 'stub', '--use', 'abort=', '--noColors', '--outFile', 'core.wasm'],
     {
@@ -77,7 +88,7 @@ export async function assemble(
       },
       listFiles: () => null,
       // asc also takes an object where its type asks for the base class.
-      transforms: options.release === true ? [strip as never] : [],
+      transforms: [transform as never],
     },
   );
   if (error !== null || binary === undefined) {
@@ -85,12 +96,6 @@ export async function assemble(
   }
   if (messages.length > 0) console.warn(messages.join(''));
   return binary;
-}
-
-function stripSources(sources: readonly object[]): void {
-  for (const source of sources as readonly { internalPath: string; statements: object[] }[]) {
-    if (!source.internalPath.startsWith('~lib/')) stripInvariants(source.statements);
-  }
 }
 
 /** -O3 made a release a third larger and no faster, in V8 and JavaScriptCore (frames, lines, reordering). */

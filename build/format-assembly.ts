@@ -10,8 +10,8 @@ import { text } from 'node:stream/consumers';
 import { listFiles, writeIfChanged } from './files.ts';
 import { toolPath } from './tool.ts';
 
-const DECORATOR = /^( *)@(inline|unmanaged|final|global|lazy)$/gm;
-const MASKED = /^( *)\/\/@(inline|unmanaged|final|global|lazy)$/gm;
+const DECORATOR = /^( *)@(inline|noinline|unmanaged|final|global|lazy)$/gm;
+const MASKED = /^( *)\/\/@(inline|noinline|unmanaged|final|global|lazy)$/gm;
 
 async function format(path: string, source: string): Promise<string> {
   const biome = toolPath('biome');

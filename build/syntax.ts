@@ -14,5 +14,6 @@ export const CALL = kindOf('Call');
 export const CLASS_DECLARATION = kindOf('ClassDeclaration');
 export const EXPRESSION_STATEMENT = kindOf('Expression');
 export const FIELD_DECLARATION = kindOf('FieldDeclaration');
+export const FUNCTION_DECLARATION = kindOf('FunctionDeclaration');
 export const IDENTIFIER = kindOf('Identifier');
 export const VARIABLE_STATEMENT = kindOf('Variable');

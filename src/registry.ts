@@ -2,6 +2,7 @@
  * The one place that names backends. Each is loaded only when it is asked for,
  * so that a foreign-function library loads where it is used and nowhere else.
  */
+import process from 'node:process';
 import type {
   BackendModule,
   BackendSelection,
@@ -169,10 +170,12 @@ export interface SpreadingChoice {
   readonly description: BackendDescription;
   /** How each thread's port can be driven, the better way first. */
   readonly drivers: readonly WorkerDriver[];
+  /** The system does not spread connections: one thread accepts them, and gives them to the others. */
+  readonly handsOver: boolean;
 }
 
 /**
- * As `chooseBackend`, for ports of several threads that listen on one address.
+ * As `chooseBackend`, for ports of several threads that have the connections of one address.
  * @throws OverlappedError INVALID_OPTION, NOT_SUPPORTED with the reason why not
  */
 export async function chooseSpreadingBackend(
@@ -187,19 +190,26 @@ export async function chooseSpreadingBackend(
     const { name } = choice.selection;
     const module = await moduleOf(name);
     const spreads = await module?.spreads?.();
-    if (spreads?.available) {
+    const handsOver = spreads?.available !== true && module?.handsOver === true;
+    if (spreads?.available || handsOver) {
       const description = wanted === 'auto' ? { name, options: {} } : wanted;
-      return { choice, description, drivers: module?.workerDrivers?.() ?? ['loop'] };
+      return { choice, description, drivers: module?.workerDrivers?.() ?? ['loop'], handsOver };
     }
     const reason = spreads?.reason ?? `not shown for ${name}`;
     if (wanted !== 'auto') {
       throw new OverlappedError(
         'NOT_SUPPORTED',
-        `the backend ${name} cannot be pinned here: ${reason}`,
+        `the backend ${name} cannot be pinned here: ${reason}; ${insteadOfPinned()}`,
       );
     }
     failed.set(name, reason);
   }
+}
+
+/** What to do where a backend cannot be pinned. */
+function insteadOfPinned(): string {
+  const shared = "scheduling: 'shared' can have several workers here";
+  return process.platform === 'win32' ? `backend: 'iocp' can be pinned, and ${shared}` : shared;
 }
 
 /**
@@ -223,13 +233,17 @@ export async function openDequeuer(
   return (await moduleOf(name))?.openDequeuer?.(core, dequeuing, worker);
 }
 
-/** Sees to what a driver of a thread that is no more has left in the system. */
+/**
+ * Sees to what a driver of a thread that is no more has left in the system.
+ * `handedOver`: sockets that it was given, and may not have taken.
+ */
 export async function reclaimRemains(
   name: string,
   memory: WebAssembly.Memory,
   remains: unknown,
+  handedOver: readonly number[] = [],
 ): Promise<void> {
-  await (await moduleOf(name))?.reclaim?.(memory, remains);
+  await (await moduleOf(name))?.reclaim?.(memory, remains, handedOver);
 }
 
 /**

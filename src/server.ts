@@ -1,6 +1,6 @@
 /** `listen`: a listener and its connections. */
 import * as layout from '#generated/layout';
-import type { Endpoint, SocketAddress } from '../backends/backend.ts';
+import type { Endpoint, ListenerOptions, SocketAddress } from '../backends/backend.ts';
 import { Connection } from './connection.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { endpointOf } from './endpoint.ts';
@@ -145,11 +145,11 @@ export class Server<Message = Uint8Array> implements Entity {
 
   /** Does not keep the host's process alive. */
   unref(): void {
-    if (!this.#gone) this.port.driver.setReferenced(this.#handle, false);
+    if (!this.#gone) this.port.driver.setReferenced(this.listenerHandle, false);
   }
 
   ref(): void {
-    if (!this.#gone) this.port.driver.setReferenced(this.#handle, true);
+    if (!this.#gone) this.port.driver.setReferenced(this.listenerHandle, true);
   }
 
   /** @internal What its connections have in common. */
@@ -157,7 +157,8 @@ export class Server<Message = Uint8Array> implements Entity {
     return this.#profile;
   }
 
-  get #handle(): number {
+  /** @internal The backend's handle of the listener. */
+  get listenerHandle(): number {
     return handleOf(this.port, this.#slot);
   }
 
@@ -180,7 +181,7 @@ export class Server<Message = Uint8Array> implements Entity {
   handle(kind: number, offset: number, length: number): void {
     switch (kind) {
       case layout.EVENT_OPEN:
-        this.#address = this.port.driver.localAddress(this.#handle);
+        this.#address = this.port.driver.localAddress(this.listenerHandle);
         this.#opening.resolve(this);
         break;
       case layout.EVENT_ERROR:
@@ -225,7 +226,7 @@ export async function listen<Message>(
 ): Promise<Server<Message> | WorkerServer> {
   if (!isThreadless(options)) {
     const { listenWithWorkers } = await import('./workers/io/worker-server.ts');
-    return listenWithWorkers(options, (own) => listenHere(own));
+    return listenWithWorkers(options, (own, handOver) => listenHere(own, handOver));
   }
   return listenHere(options);
 }
@@ -240,12 +241,20 @@ function isThreadless<Message>(
   return true;
 }
 
-async function listenHere<Message>(options: ListenOptions<Message>): Promise<Server<Message>> {
+/** Sockets go from one thread to another. */
+export type HandOverOptions = Pick<ListenerOptions, 'handOver' | 'adopts'>;
+
+/** @internal `listen` without workers. */
+export async function listenHere<Message>(
+  options: ListenOptions<Message>,
+  handOver: HandOverOptions = {},
+): Promise<Server<Message>> {
   knownOptions('listen', options, OPTION_NAMES);
   checkHandlers(options);
   const endpoint: Endpoint = endpointOf(options, 0);
   const listenerOptions = {
     ...streamOptions(options),
+    ...handOver,
     backlog: integerOption('backlog', options.backlog, 511, 1, 65_535),
     reusePort: booleanOption('reusePort', options.reusePort, false),
     ipv6Only: booleanOption('ipv6Only', options.ipv6Only, false),

@@ -125,7 +125,9 @@ export interface WorkerListenOptions extends Omit<ListenOptions<never>, Threadle
   readonly handlers: URL | string;
   /**
    * `'pinned'` (default): a port for each worker; a connection stays with the
-   * worker that the system gave it to. The fast way. `'shared'`: one port, whose
+   * worker that got it. The fast way. On Linux the system gives new connections
+   * to the workers; on Windows (`iocp`) the thread that listens does, to the one
+   * with the fewest. Elsewhere NOT_SUPPORTED. `'shared'`: one port, whose
    * completions any worker takes; a connection's messages stay in order, one at
    * a time, whichever worker handles them.
    */

@@ -13,14 +13,13 @@ import {
 } from '../layout';
 import { appendToBlock, blockPayload, dropBlock, releaseBlock } from './assembly-block';
 import { eventCell, eventHead, writeEvent } from './event';
-import { scanSoleByte } from './line';
 import {
   findDelimiter,
   foundEnd,
   foundLength,
   longestDelimiter,
   matchEndingAt,
-  soleByte,
+  scanDelimited,
 } from './search';
 import {
   PHASE_FRAME,
@@ -165,7 +164,7 @@ export function decodeDelimited(
   capacity: u32,
 ): i32 {
   const most = framing.maxFrameBytes;
-  const sole = soleByte(framing);
+  const head = eventHead(EVENT_MESSAGE, decoder.owner);
   let count: u32 = 0;
   let position: u32 = 0;
   while (position < length && count < capacity && decoder.error == 0) {
@@ -185,23 +184,13 @@ export function decodeDelimited(
     }
 
     if (decoder.assembly == 0) {
-      if (sole >= 0) {
-        decoder.consumed = position;
-        const cell = eventCell(out, count);
-        const stop = eventCell(out, capacity);
-        const last = scanSoleByte(u8(sole), decoder, framing, input, length, cell, stop);
-        count += u32(last - cell) / EVENT_BYTES;
-        position = decoder.consumed;
-        if (last == stop || position == length) break;
-      } else {
-        const match = findDelimiter(framing, at, at, at + min(available, most));
-        if (match != 0) {
-          const frame = u32(foundEnd(match) - at);
-          emit(decoder, framing, at, frame, foundLength(match), eventCell(out, count++));
-          position += frame;
-          continue;
-        }
-      }
+      const cell = eventCell(out, count);
+      const stop = eventCell(out, capacity);
+      const scan = scanDelimited(framing, head, at, at, input + length, most, cell, stop);
+      const last = foundLength(scan);
+      count += (last - u32(cell)) / EVENT_BYTES;
+      position = u32(foundEnd(scan) - input);
+      if (usize(last) == stop || position == length) break;
       const rest = length - position;
       if (rest > most) {
         count = beginSkip(context, decoder, framing, input + position + most, out, count);

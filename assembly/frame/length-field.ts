@@ -21,8 +21,6 @@ const U24LE: u32 = 6;
 const U24BE: u32 = 7;
 const U32LE: u32 = 8;
 const U32BE: u32 = 9;
-const U64LE: u32 = 16;
-const U64BE: u32 = 17;
 
 // @ts-ignore: decorator
 @inline
@@ -31,19 +29,17 @@ function shapeOf(framing: Framing): u32 {
   return size == 1 ? U8 : (size << 1) | u32((framing.flags & FRAMING_BIG_ENDIAN) != 0);
 }
 
+/**
+ * The field of `size` bytes whose last one is before `end`. Eight bytes are read
+ * whatever the size, those before it too, where memory always is.
+ */
 // @ts-ignore: decorator
 @inline
-function readField(shape: u32, field: usize): u64 {
-  if (shape == U8) return u64(load<u8>(field));
-  if (shape == U16LE) return u64(load<u16>(field));
-  // Two loads are shorter than the swap of 16 bits is.
-  if (shape == U16BE) return (u64(load<u8>(field)) << 8) | u64(load<u8>(field, 1));
-  if (shape == U24LE) return u64(load<u16>(field)) | (u64(load<u8>(field, 2)) << 16);
-  if (shape == U24BE) return (u64(bswap<u16>(load<u16>(field))) << 8) | u64(load<u8>(field, 2));
-  if (shape == U32LE) return u64(load<u32>(field));
-  if (shape == U32BE) return u64(bswap<u32>(load<u32>(field)));
-  if (shape == U64LE) return load<u64>(field);
-  return bswap<u64>(load<u64>(field));
+function readField(framing: Framing, end: usize): u64 {
+  const bytes = load<u64>(end - 8);
+  const unused = u64(64 - (framing.size << 3));
+  if ((framing.flags & FRAMING_BIG_ENDIAN) == 0) return bytes >> unused;
+  return bswap<u64>(bytes) & (u64(-1) >> unused);
 }
 
 // @ts-ignore: decorator
@@ -217,7 +213,7 @@ export function scanLengthField(
  */
 export function measureLengthField(framing: Framing, at: usize, available: u32): f64 {
   if (available < framing.offset + framing.size) return 0;
-  const value = readField(shapeOf(framing), at + framing.offset);
+  const value = readField(framing, at + framing.offset + framing.size);
   if (value > SAFE_MAX) return f64(ERROR_FRAME_TOO_LONG);
   const frame = uncounted(framing) + i64(value);
   if (frame < i64(shortest(framing))) return f64(ERROR_FRAME_MALFORMED);
@@ -267,35 +263,14 @@ export function lengthFieldIs(framing: Framing, frame: u32, at: usize): bool {
 /** Writes the field of the frame of `frame` bytes at `out`. */
 export function writeLengthField(framing: Framing, frame: u32, out: usize): void {
   const field = out + framing.offset;
-  const value = u64(i64(frame) - uncounted(framing));
-  switch (shapeOf(framing)) {
-    case U8:
-      store<u8>(field, u8(value));
-      break;
-    case U16LE:
-      store<u16>(field, u16(value));
-      break;
-    case U16BE:
-      store<u16>(field, bswap<u16>(u16(value)));
-      break;
-    case U24LE:
-      store<u16>(field, u16(value));
-      store<u8>(field, u8(value >> 16), 2);
-      break;
-    case U24BE:
-      store<u16>(field, bswap<u16>(u16(value >> 8)));
-      store<u8>(field, u8(value), 2);
-      break;
-    case U32LE:
-      store<u32>(field, u32(value));
-      break;
-    case U32BE:
-      store<u32>(field, bswap<u32>(u32(value)));
-      break;
-    case U64LE:
-      store<u64>(field, value);
-      break;
-    default:
-      store<u64>(field, bswap<u64>(value));
+  const size = framing.size;
+  let value = u64(i64(frame) - uncounted(framing));
+  if ((framing.flags & FRAMING_BIG_ENDIAN) != 0) value = bswap<u64>(value) >> u64(64 - (size << 3));
+  if (size == 2) store<u16>(field, u16(value));
+  else if (size == 4) store<u32>(field, u32(value));
+  else if (size == 8) store<u64>(field, value);
+  else {
+    store<u8>(field, u8(value));
+    if (size == 3) store<u16>(field, u16(value >> 8), 1);
   }
 }

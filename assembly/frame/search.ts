@@ -1,13 +1,24 @@
 /**
  * Where delimiters end. The delimiter that ends first ends the frame, so the
- * search looks for *last* bytes, 16 positions at a time, and confirms the rest
- * backwards. At one end the longest delimiter counts: it strips the most.
+ * search looks for *last* bytes, 64 positions at a time, takes every one of
+ * them before it loads the next 64, and confirms the rest backwards. At one end
+ * the longest delimiter counts: it strips the most.
  */
-import { FRAMING_DELIMITER_BYTES, FRAMING_LINE, Framing, FramingDelimiter } from '../layout';
+import {
+  EVENT_BYTES,
+  FRAMING_DELIMITER_BYTES,
+  FRAMING_LINE,
+  FRAMING_STRIP_DELIMITER,
+  Framing,
+  FramingDelimiter,
+} from '../layout';
+import { writeEvent } from './event';
 
 export const LINE_FEED: u8 = 10;
 export const CARRIAGE_RETURN: u8 = 13;
-const LANES: usize = 16;
+
+/** Bytes a step; a step may begin so many bytes before the input, where memory always is. */
+const STEP: usize = 64;
 
 // @ts-ignore: decorator
 @inline
@@ -24,26 +35,8 @@ export function longestDelimiter(framing: Framing): u32 {
 
 // @ts-ignore: decorator
 @inline
-function lastByte(delimiter: FramingDelimiter): u8 {
-  return load<u8>(delimiter.bytes + delimiter.length - 1);
-}
-
-/** The byte that ends every frame, if it is the only one and the whole delimiter; else -1. */
-// @ts-ignore: decorator
-@inline
-export function soleByte(framing: Framing): i32 {
-  if (framing.kind == FRAMING_LINE) return LINE_FEED;
-  if (framing.delimiterCount != 1) return -1;
-  const only = delimiterAt(framing, 0);
-  return only.length == 1 ? i32(load<u8>(only.bytes)) : -1;
-}
-
-/** Bytes of the delimiter of a frame [start, end) that is known to end in the sole byte. */
-// @ts-ignore: decorator
-@inline
-export function soleLength(framing: Framing, start: usize, end: usize): u32 {
-  if (framing.kind != FRAMING_LINE) return 1;
-  return end - start >= 2 && load<u8>(end - 2) == CARRIAGE_RETURN ? 2 : 1;
+function endsInReturn(start: usize, end: usize): bool {
+  return end - start > 1 && load<u8>(end - 2) == CARRIAGE_RETURN;
 }
 
 export function sameBytes(a: usize, b: usize, length: u32): bool {
@@ -61,7 +54,7 @@ export function sameBytes(a: usize, b: usize, length: u32): bool {
 export function matchEndingAt(framing: Framing, start: usize, end: usize): u32 {
   if (framing.kind == FRAMING_LINE) {
     if (end == start || load<u8>(end - 1) != LINE_FEED) return 0;
-    return soleLength(framing, start, end);
+    return endsInReturn(start, end) ? 2 : 1;
   }
   let longest: u32 = 0;
   for (let i: u32 = 0, count = framing.delimiterCount; i < count; i++) {
@@ -73,74 +66,210 @@ export function matchEndingAt(framing: Framing, start: usize, end: usize): u32 {
   return longest;
 }
 
-/** Address of the first `byte` in [from, to), or `to`. */
-function findByte(byte: u8, from: usize, to: usize): usize {
-  const wanted = i8x16.splat(byte);
-  let at = from;
-  while (to - at >= LANES) {
-    const mask = i8x16.bitmask(i8x16.eq(v128.load(at), wanted));
-    if (mask != 0) return at + ctz(mask);
-    at += LANES;
-  }
-  if (to - from >= LANES) {
-    // The last lanes; those seen already hold no such byte.
-    const mask = i8x16.bitmask(i8x16.eq(v128.load(to - LANES), wanted));
-    return mask != 0 ? to - LANES + ctz(mask) : to;
-  }
-  for (; at < to; at++) {
-    if (load<u8>(at) == byte) return at;
-  }
-  return to;
-}
-
-/** Lanes of the block that hold some delimiter's last byte; those of the first two are given. */
 // @ts-ignore: decorator
 @inline
-function candidates(framing: Framing, block: v128, first: v128, second: v128): i32 {
-  let hits = v128.or(i8x16.eq(block, first), i8x16.eq(block, second));
-  for (let i: u32 = 2, count = framing.delimiterCount; i < count; i++) {
-    hits = v128.or(hits, i8x16.eq(block, i8x16.splat(lastByte(delimiterAt(framing, i)))));
+function bits(a: v128, b: v128): u64 {
+  return u64(u32(i8x16.bitmask(a) | (i8x16.bitmask(b) << 16)));
+}
+
+/**
+ * Writes an event for each frame that ends in [from, to) with its delimiter;
+ * the first begins at `start`. Ends before the first one of more than `most`
+ * bytes, and where the room up to `stop` is used up. What lies outside
+ * [start, to) changes nothing; up to 63 bytes before it may be read.
+ * @returns where the first frame that was not written begins, and above it the
+ *   cell after the last event; without any room (`out` and `stop` 0) where the
+ *   first frame ends, and above it its delimiter's length, or 0 if there is none
+ */
+export function scanDelimited(
+  framing: Framing,
+  head: u64,
+  start: usize,
+  from: usize,
+  to: usize,
+  most: u32,
+  out: usize,
+  stop: usize,
+): u64 {
+  const isLine = framing.kind == FRAMING_LINE;
+  const strip: u32 = (framing.flags & FRAMING_STRIP_DELIMITER) != 0 ? -1 : 0;
+  // The first delimiter's last bytes as a number, its last byte the highest.
+  let tail = u64(LINE_FEED) << 56;
+  let size: u32 = 1;
+  let count: u32 = 1;
+  if (!isLine) {
+    const first = delimiterAt(framing, 0);
+    size = first.length;
+    tail = load<u64>(first.bytes + size - 8);
+    count = framing.delimiterCount;
   }
-  return i8x16.bitmask(hits);
+  const isPlain = count == 1 && size <= 8;
+  const isSole = isPlain && size == 1 && stop != 0;
+  const unused = u64(64 - (size << 3));
+  const wanted = i8x16.splat(u8(tail >> 56));
+  let several = false;
+  for (let i: u32 = 1; i < count; i++) several = several || lastByte(framing, i) != u8(tail >> 56);
+  let cell = out;
+  let block = from;
+  while (block < to) {
+    // The last 64 bytes may begin before what is left.
+    const base = to - block < STEP ? to - STEP : block;
+    let a = i8x16.eq(v128.load(base), wanted);
+    let b = i8x16.eq(v128.load(base, 16), wanted);
+    let c = i8x16.eq(v128.load(base, 32), wanted);
+    let d = i8x16.eq(v128.load(base, 48), wanted);
+    if (several) {
+      for (let i: u32 = 1; i < count; i++) {
+        const other = i8x16.splat(lastByte(framing, i));
+        a = v128.or(a, i8x16.eq(v128.load(base), other));
+        b = v128.or(b, i8x16.eq(v128.load(base, 16), other));
+        c = v128.or(c, i8x16.eq(v128.load(base, 32), other));
+        d = v128.or(d, i8x16.eq(v128.load(base, 48), other));
+      }
+    }
+    let mask = (bits(a, b) | (bits(c, d) << 32)) & (u64(-1) << (block - base));
+    block = base + STEP;
+    while (mask != 0) {
+      const end = base + usize(ctz(mask)) + 1;
+      mask &= mask - 1;
+      const frame = u32(end - start);
+      let length = size;
+      if (isPlain) {
+        if ((load<u64>(end - 8) ^ tail) >> unused != 0 || frame < size) continue;
+        if (isLine && endsInReturn(start, end)) length = 2;
+      } else {
+        length = matchEndingAt(framing, start, end);
+        if (length == 0) continue;
+      }
+      if (cell == stop) {
+        if (stop == 0) return u64(end) | (u64(length) << 32);
+        return u64(start) | (u64(cell) << 32);
+      }
+      if (frame > most) return u64(start) | (u64(cell) << 32);
+      writeEvent(cell, head, start, frame - (length & strip));
+      cell += EVENT_BYTES;
+      start = end;
+    }
+    if (to - block < STEP || block > to) continue;
+    if (isSole) {
+      // As many steps as no frame can become too long in, even if every byte in them ends one.
+      const reach = min(u32(block - start), most);
+      const room = max(u32(stop - cell) / EVENT_BYTES, 1) - 1;
+      const steps = min(min(u32(to - block), most - reach), room) / u32(STEP);
+      if (steps != 0) {
+        // No byte is 256: only a line that is stripped may end in one more byte.
+        const before: u32 = isLine && strip != 0 ? CARRIAGE_RETURN : 256;
+        const end = block + usize(steps) * STEP;
+        const done = scanSole(start, block, end, wanted, head, before, strip, cell);
+        start = usize(done & 0xffffffff);
+        cell = usize(done >> 32);
+        block = end;
+      }
+    } else if (!several) block = skip(block, to, wanted);
+  }
+  return stop == 0 ? 0 : u64(start) | (u64(cell) << 32);
+}
+
+/** A bit for each of 64 bytes that is the wanted one. */
+// @ts-ignore: decorator
+@inline
+function search(block: usize, wanted: v128): u64 {
+  const a = i8x16.eq(v128.load(block), wanted);
+  const b = i8x16.eq(v128.load(block, 16), wanted);
+  const c = i8x16.eq(v128.load(block, 32), wanted);
+  const d = i8x16.eq(v128.load(block, 48), wanted);
+  return bits(a, b) | (bits(c, d) << 32);
+}
+
+// @ts-ignore: decorator
+@inline
+function lastByte(framing: Framing, index: u32): u8 {
+  const delimiter = delimiterAt(framing, index);
+  return load<u8>(delimiter.bytes + delimiter.length - 1);
+}
+
+/**
+ * The hot loop for frames that one byte ends: whole steps of 64 bytes from
+ * `first` to `to`. The frame that is open begins at `from`, and the byte before
+ * `first` belongs to it or ended the one before. Has room for an event a byte,
+ * and one more.
+ * @returns the start of the frame that is open then, and above it the cell after the last event
+ */
+// @ts-ignore: decorator
+@noinline
+function scanSole(
+  from: usize,
+  first: usize,
+  to: usize,
+  wanted: v128,
+  head: u64,
+  before: u32,
+  strip: u32,
+  out: usize,
+): u64 {
+  let start = from;
+  let cell = out;
+  let block = first;
+  do {
+    let mask = search(block, wanted);
+    if (mask == 0) {
+      block = skip(block + STEP, to, wanted);
+      continue;
+    }
+    const after = block + STEP - usize(clz(mask));
+    const hits = usize(popcnt(mask));
+    let at = cell;
+    // Two at a time, the last one perhaps for nothing: their number is hard to foretell.
+    do {
+      const end = block + usize(ctz(mask)) + 1;
+      mask &= mask - 1;
+      const next = block + usize(ctz(mask)) + 1;
+      mask &= mask - 1;
+      emitSole(at, head, start, end, before, strip);
+      emitSole(at + EVENT_BYTES, head, end, next, before, strip);
+      at += 2 * EVENT_BYTES;
+      start = next;
+    } while (mask != 0);
+    cell += hits * EVENT_BYTES;
+    start = after;
+    block += STEP;
+  } while (block < to);
+  return u64(start) | (u64(cell) << 32);
+}
+
+/** `before`: the byte that leaves with the last one, where it stands before it. */
+// @ts-ignore: decorator
+@inline
+function emitSole(cell: usize, head: u64, start: usize, end: usize, before: u32, strip: u32): void {
+  const pair = u32(u32(load<u8>(end - 2)) == before);
+  store<u64>(cell, head);
+  store<u32>(cell, u32(start), 8);
+  store<u32>(cell, u32(end - start) + strip - pair, 12);
+}
+
+/** The first step from `block` on with the wanted byte in it, or where less than a step is left. */
+// @ts-ignore: decorator
+@inline
+function skip(block: usize, to: usize, wanted: v128): usize {
+  while (to - block >= STEP) {
+    const a = i8x16.eq(v128.load(block), wanted);
+    const b = i8x16.eq(v128.load(block, 16), wanted);
+    const c = i8x16.eq(v128.load(block, 32), wanted);
+    const d = i8x16.eq(v128.load(block, 48), wanted);
+    if (v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) break;
+    block += STEP;
+  }
+  return block;
 }
 
 /**
  * The earliest end of a delimiter: one whose last byte lies in [from, to) and
  * whose first does not lie before `start`, the start of the frame (or of what
  * is left of it). Returns its length in the high half and the address after it
- * in the low half; 0 if there is none. Reads nothing outside [start, to).
+ * in the low half; 0 if there is none.
  */
 export function findDelimiter(framing: Framing, start: usize, from: usize, to: usize): u64 {
-  const sole = soleByte(framing);
-  if (sole >= 0) {
-    const at = findByte(u8(sole), from, to);
-    return at == to ? 0 : found(at + 1, soleLength(framing, start, at + 1));
-  }
-  const first = i8x16.splat(lastByte(delimiterAt(framing, 0)));
-  const next = min<u32>(1, framing.delimiterCount - 1);
-  const second = i8x16.splat(lastByte(delimiterAt(framing, next)));
-  let at = from;
-  while (to - at >= LANES) {
-    let mask = candidates(framing, v128.load(at), first, second);
-    while (mask != 0) {
-      const end = at + ctz(mask) + 1;
-      const length = matchEndingAt(framing, start, end);
-      if (length != 0) return found(end, length);
-      mask &= mask - 1;
-    }
-    at += LANES;
-  }
-  for (; at < to; at++) {
-    const length = matchEndingAt(framing, start, at + 1);
-    if (length != 0) return found(at + 1, length);
-  }
-  return 0;
-}
-
-// @ts-ignore: decorator
-@inline
-function found(end: usize, length: u32): u64 {
-  return u64(end) | (u64(length) << 32);
+  return scanDelimited(framing, 0, start, from, to, 0, 0, 0);
 }
 
 // @ts-ignore: decorator

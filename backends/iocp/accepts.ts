@@ -1,4 +1,7 @@
-/** The AcceptEx records of a driver: which are free, and whose the others are. */
+/** The AcceptEx records of a driver: which are free, and whose the others are; and what was accepted. */
+import { COMPLETION_MORE, NOTHING } from '#generated/layout';
+import type { AcceptedSocket, StreamOptions } from '../backend.ts';
+import type { Context, Entry } from './context.ts';
 import { ACCEPT_CAPACITY } from './memory.ts';
 import type { Socket } from './win32.ts';
 
@@ -43,4 +46,25 @@ export class AcceptTable {
     if (owner === undefined) return;
     owner.accepted(index, this.#sockets[index] as Socket, status);
   }
+}
+
+/**
+ * Gives an accepted socket its handle here, and sets it up.
+ * @throws WinsockError; the socket stays the caller's
+ */
+export function openAccepted(
+  context: Context,
+  { socket, family, remote }: AcceptedSocket,
+  options: StreamOptions,
+): Entry {
+  const connection = context.adopt(socket, family, 'stream');
+  context.skipPackets(connection);
+  context.sockets.configure(socket, options);
+  connection.remote = remote;
+  return connection;
+}
+
+/** Another connection of the accept that stays armed. */
+export function reportAccepted({ host }: Context, token: number, { handle }: Entry): void {
+  host.complete(token, handle, COMPLETION_MORE, NOTHING, 0);
 }

@@ -85,6 +85,8 @@ export const WSAID_CONNECTEX = [
 ] as const;
 
 // ---------------------------------------------------------------- handles and waiting
+/** Of `DuplicateHandle`. */
+export const DUPLICATE_SAME_ACCESS = 0x2;
 /** (HANDLE) -1 and (SOCKET) ~0, as the declarations of `win32.ts` show them. */
 export const INVALID_HANDLE_VALUE = -1;
 export const INVALID_SOCKET = -1;

@@ -36,12 +36,19 @@ export interface Entry {
   remote: SocketAddress | undefined;
   /** The listener's part of a listening socket. */
   readonly owner?: SocketOwner | undefined;
+  /** Called when the handle is no more. */
+  onGone?: (() => void) | undefined;
 }
 
-/** What else hangs on a socket. */
+/** What makes a socket one that connections come from. */
 export interface SocketOwner {
   /** Operations of its own whose packet is due. */
   readonly pending: number;
+  /** The accept that stays armed, or NO_TOKEN. */
+  readonly token: number;
+  arm(token: number): void;
+  /** The armed accept is asked back. */
+  cancel(): void;
   /** The socket is about to be closed. */
   closing(): void;
 }
@@ -186,6 +193,7 @@ export class Context {
       this.handles.release(entry.handle);
       throw error;
     }
+    this.memory.keepSocket(entry.handle, socket);
     entry.owner = owner?.(entry.handle);
     this.referenced++;
     this.onChange();
@@ -202,6 +210,7 @@ export class Context {
     this.handles.release(entry.handle);
     if (entry.referenced) this.referenced--;
     this.onChange();
+    entry.onGone?.();
   }
 
   setReferenced(entry: Entry, referenced: boolean): void {
@@ -222,6 +231,8 @@ export class Context {
       sockets.win32.CancelIoEx(entry.socket, 0);
     }
     entry.socketClosed = true;
+    // Before: its number may be another socket's as soon as it is closed.
+    memory.keepSocket(entry.handle, 0);
     sockets.close(entry.socket);
     this.settleClose(entry);
   }

@@ -34,6 +34,7 @@ export class IocpDequeuer implements Dequeuer {
   readonly #state: number;
   readonly #holder: number;
   readonly #waiting: number;
+  readonly #closed: number;
   /** What `#holder` is while this thread has the seat. */
   readonly #held: number;
   /** Of the first entry. */
@@ -55,6 +56,7 @@ export class IocpDequeuer implements Dequeuer {
     this.#state = (seat + STATE) >>> 2;
     this.#holder = (seat + HOLDER) >>> 2;
     this.#waiting = (seats.driver + WAITING) >>> 2;
+    this.#closed = (seats.driver + STATE) >>> 2;
     this.#first = entriesOf(seat);
     this.#entriesAddress = base + entriesOf(seat);
     this.#removedAddress = base + seat + REMOVED;
@@ -84,8 +86,13 @@ export class IocpDequeuer implements Dequeuer {
     if (this.#isGone) return false;
     const { win32 } = this.#system;
     this.#counts.dequeues++;
-    Atomics.store(this.#u32, this.#state, layout.IOCP_SEAT_AWAKE);
     this.#clear();
+    // First said, then looked: see `Seats.close`.
+    Atomics.store(this.#u32, this.#state, layout.IOCP_SEAT_CALLING);
+    if (Atomics.load(this.#u32, this.#closed) === layout.IOCP_CLOSED) {
+      Atomics.store(this.#u32, this.#state, layout.IOCP_SEAT_AWAKE);
+      return false;
+    }
     const ok = win32.GetQueuedCompletionStatusEx(
       this.#port,
       this.#entriesAddress,
@@ -94,6 +101,7 @@ export class IocpDequeuer implements Dequeuer {
       0,
       0,
     );
+    Atomics.store(this.#u32, this.#state, layout.IOCP_SEAT_AWAKE);
     if (ok === 0) {
       this.#u32[this.#removed] = 0;
       return false;

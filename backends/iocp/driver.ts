@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers';
 import * as layout from '#generated/layout';
 import { OverlappedError } from '../../src/errors.ts';
 import type {
+  AcceptedSocket,
   BackendCounters,
   BackendHost,
   DatagramOptions,
@@ -17,6 +18,7 @@ import type {
 } from '../backend.ts';
 import { now, setTimer } from '../clock.ts';
 import { AcceptTable } from './accepts.ts';
+import { Adopter } from './adopt.ts';
 import * as c from './constants.ts';
 import { Context, type Entry, NO_TOKEN } from './context.ts';
 import type { Dequeuing } from './dequeuer.ts';
@@ -26,7 +28,8 @@ import { NativeMemory } from './memory.ts';
 import { Openings } from './openings.ts';
 import type { CheckedOptions } from './options.ts';
 import { Pump } from './pump.ts';
-import { Sockets } from './sockets.ts';
+import type { Remains } from './reclaim.ts';
+import { Sockets, WinsockError } from './sockets.ts';
 import type { System } from './system.ts';
 import { Transfers } from './transfers.ts';
 
@@ -66,6 +69,8 @@ export class IocpDriver implements Driver {
   readonly #accepts = new AcceptTable();
   readonly #openings: Openings;
   readonly #pump: Pump;
+  /** Listeners whose adopted connections are to be reported. */
+  readonly #adopting = new Set<Adopter>();
   /** A ring of one entry: for those who submit by calls. */
   readonly #single: number;
   #started = false;
@@ -127,9 +132,9 @@ export class IocpDriver implements Driver {
     this.#pump.wake();
   }
 
-  /** Ends a wait on another thread. */
+  /** Ends a wait on another thread, as the process ends. */
   interrupt(): void {
-    this.#pump.interrupt();
+    this.#pump.interruptForGood();
   }
 
   /** Every operation was begun as it was submitted. */
@@ -148,7 +153,9 @@ export class IocpDriver implements Driver {
     const { hasDirect } = this.#transfers;
     if (hasDirect) this.#transfers.releaseDirect();
     if (hasReports) this.#context.release();
-    return hasReports || hasDirect || looked;
+    const hasAdopted = this.#adopting.size > 0;
+    for (const adopter of this.#adopting) adopter.report();
+    return hasReports || hasDirect || looked || hasAdopted;
   }
 
   /** What a worker dequeued and left to this thread. */
@@ -196,7 +203,46 @@ export class IocpDriver implements Driver {
   // ------------------------------------------------------------ operations
 
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void {
-    this.#openings.listen(token, endpoint, options);
+    const { adopts } = options;
+    if (adopts === undefined) {
+      this.#openings.listen(token, endpoint, options);
+      return;
+    }
+    try {
+      const { handle } = Adopter.open(this.#context, options, adopts, this.#adopting);
+      this.#context.report(token, handle);
+    } catch (error) {
+      if (!(error instanceof WinsockError)) throw error;
+      this.#context.reportFailure(token, error.code);
+    }
+  }
+
+  adopt(listener: number, accepted: AcceptedSocket): void {
+    const owner = this.#context.handles.get(listener)?.owner;
+    if (owner instanceof Adopter) {
+      owner.adopt(accepted);
+      return;
+    }
+    // Its listener has gone.
+    const { sockets } = this.#context;
+    sockets.take();
+    sockets.reset(accepted.socket);
+  }
+
+  offer(listener: number): void {
+    const owner = this.#context.handles.get(listener)?.owner;
+    if (owner instanceof Listener) owner.offer();
+  }
+
+  /** Its completion port: see `openWaker`. */
+  get waker(): number {
+    return this.#context.port;
+  }
+
+  /** What dies with no thread: see `reclaim`. */
+  get remains(): Remains {
+    const { port, memory } = this.#context;
+    return { port, ...memory.handlesPlace };
   }
 
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void {
@@ -288,7 +334,7 @@ export class IocpDriver implements Driver {
     const entry = this.#entryOf(token, handle);
     if (entry === undefined) return;
     const { owner } = entry;
-    if (owner instanceof Listener && owner.token === NO_TOKEN) owner.arm(token);
+    if (owner?.token === NO_TOKEN) owner.arm(token);
     else this.#context.report(token, layout.ERROR_INVALID_OPTION);
   }
 
@@ -304,7 +350,7 @@ export class IocpDriver implements Driver {
   cancel(token: number): void {
     if (this.#openings.cancel(token) || this.#transfers.cancel(token)) return;
     for (const { owner } of this.#context.handles.list()) {
-      if (owner instanceof Listener && owner.token === token) owner.cancel();
+      if (owner?.token === token) owner.cancel();
     }
   }
 
@@ -338,6 +384,7 @@ export class IocpDriver implements Driver {
   localAddress(handle: number): SocketAddress | undefined {
     const entry = this.#context.handles.get(handle);
     if (entry === undefined || entry.socketClosed) return undefined;
+    if (entry.owner instanceof Adopter) return entry.owner.address;
     return this.#context.sockets.localAddress(entry.socket);
   }
 

@@ -8,6 +8,7 @@ import type {
   Driver,
   PortSizes,
   Probe,
+  WorkerDriver,
 } from '../backend.ts';
 import { type Dequeuing, IocpDequeuer } from './dequeuer.ts';
 import { IocpDriver } from './driver.ts';
@@ -15,6 +16,8 @@ import { nativeBytes } from './memory.ts';
 import { checkOptions, type IocpOptions } from './options.ts';
 import { loadSystem } from './system.ts';
 
+export { reclaim } from './reclaim.ts';
+export { openWaker } from './waker.ts';
 export type { IocpOptions };
 
 export const name = 'iocp';
@@ -33,6 +36,18 @@ export async function probe(): Promise<Probe> {
 export function spreads(): Probe {
   const reason = 'Windows does not spread connections over the sockets of one port';
   return { available: false, reason };
+}
+
+/** A socket is the process's, and may be associated with a port of another thread than accepted it. */
+export const handsOver = true;
+
+/**
+ * The event loop's driver keeps one of the few threads of the host's pool for as
+ * long as it waits (four in Node, as many as processors in Bun, for all threads
+ * of the process): with several workers none is left for anything else.
+ */
+export function workerDrivers(): readonly WorkerDriver[] {
+  return ['blocking'];
 }
 
 /** @throws RangeError on an impossible option; Error where `probe` fails */

@@ -2,9 +2,9 @@
  * A listening socket: several AcceptEx pending, each on a socket made in
  * advance. They carry no first bytes (a silent client would stall them).
  */
-import { COMPLETION_MORE, ERROR_CANCELED, NOTHING } from '#generated/layout';
-import type { StreamOptions } from '../backend.ts';
-import type { AcceptOwner, AcceptTable } from './accepts.ts';
+import { ERROR_CANCELED } from '#generated/layout';
+import type { AcceptedSocket, ListenerOptions } from '../backend.ts';
+import { type AcceptOwner, type AcceptTable, openAccepted, reportAccepted } from './accepts.ts';
 import * as c from './constants.ts';
 import { type Context, type Entry, NO_TOKEN, type SocketOwner } from './context.ts';
 import { winsockOfStatus } from './errors.ts';
@@ -23,7 +23,7 @@ const GONE_CLIENT: ReadonlySet<number> = new Set([
 export class Listener implements AcceptOwner, SocketOwner {
   readonly #context: Context;
   readonly #accepts: AcceptTable;
-  readonly #options: StreamOptions;
+  readonly #options: ListenerOptions;
   /** Set once the socket has its handle. */
   entry!: Entry;
   /** The accept that stays armed, or NO_TOKEN. */
@@ -33,8 +33,10 @@ export class Listener implements AcceptOwner, SocketOwner {
   #canceling = false;
   /** What made it impossible to arm another one. */
   #failure = 0;
+  /** Accepted to be handed over, and taken by nobody yet. */
+  readonly #kept: AcceptedSocket[] = [];
 
-  constructor(context: Context, accepts: AcceptTable, options: StreamOptions) {
+  constructor(context: Context, accepts: AcceptTable, options: ListenerOptions) {
     this.#context = context;
     this.#accepts = accepts;
     this.#options = options;
@@ -67,6 +69,7 @@ export class Listener implements AcceptOwner, SocketOwner {
 
   /** The socket closes: its AcceptEx operations come back by that. */
   closing(): void {
+    for (const { socket } of this.#kept.splice(0)) this.#context.sockets.reset(socket);
     if (this.#token === NO_TOKEN) return;
     this.cancel();
   }
@@ -74,7 +77,7 @@ export class Listener implements AcceptOwner, SocketOwner {
   accepted(index: number, socket: Socket, status: number): void {
     this.#armed.delete(index);
     const { entry } = this;
-    if (entry.socketClosed) this.#drop(socket);
+    if (entry.socketClosed) this.#context.sockets.reset(socket);
     else if (status === 0) this.#open(index, socket);
     else this.#failed(socket, status);
     this.#accepts.free(index);
@@ -83,29 +86,47 @@ export class Listener implements AcceptOwner, SocketOwner {
   }
 
   #open(index: number, socket: Socket): void {
-    const { sockets, host, system, memory, counts } = this.#context;
+    const { sockets, system, memory, counts } = this.#context;
     const { family } = this.entry;
     // Its value is the listening SOCKET itself; without it getpeername and shutdown fail.
     const listener = new BigInt64Array([BigInt(this.entry.socket)]);
     const bytes = new Uint8Array(listener.buffer);
-    let connection: Entry;
     try {
       sockets.check(
         'setsockopt',
         system.win32.setsockopt(socket, c.SOL_SOCKET, c.SO_UPDATE_ACCEPT_CONTEXT, bytes, 8),
       );
-      connection = this.#context.adopt(socket, family, 'stream');
+      const accepted = { socket, family, remote: this.#peerOf(memory.acceptRecord(index)) };
+      if (this.#options.handOver !== undefined) {
+        this.#kept.push(accepted);
+        this.#handOver();
+        return;
+      }
+      const connection = openAccepted(this.#context, accepted, this.#options);
+      reportAccepted(this.#context, this.#token, connection);
     } catch (error) {
       if (!(error instanceof WinsockError)) throw error;
       counts.acceptsRefused++;
-      this.#drop(socket);
-      return;
+      sockets.reset(socket);
     }
-    this.#context.skipPackets(connection);
-    sockets.configure(socket, this.#options);
-    const record = memory.acceptRecord(index);
-    connection.remote = this.#peerOf(record);
-    host.complete(this.#token, connection.handle, COMPLETION_MORE, NOTHING, 0);
+  }
+
+  /** Somebody may take what nobody took before. */
+  offer(): void {
+    this.#handOver();
+    if (this.#token === NO_TOKEN || this.#canceling || this.entry.socketClosed) return;
+    this.#fill();
+    this.#settle();
+  }
+
+  /** In the order of their coming; it stops where nobody takes one. */
+  #handOver(): void {
+    for (;;) {
+      const [first] = this.#kept;
+      if (first === undefined || this.#options.handOver?.(first) !== true) return;
+      this.#kept.shift();
+      this.#context.sockets.giveAway();
+    }
   }
 
   #peerOf(record: number) {
@@ -138,20 +159,19 @@ export class Listener implements AcceptOwner, SocketOwner {
    * reset) is no failure of the listener: it goes on.
    */
   #failed(socket: Socket, status: number): void {
-    this.#drop(socket);
+    this.#context.sockets.reset(socket);
     if (this.#canceling) return;
     this.#context.counts.acceptsFailed++;
     const code = winsockOfStatus(status);
     if (!GONE_CLIENT.has(code)) this.#failure = code;
   }
 
-  #drop(socket: Socket): void {
-    this.#context.sockets.resetOnClose(socket);
-    this.#context.sockets.close(socket);
-  }
-
-  /** Keeps `acceptDepth` of them pending, as far as sockets can be had. */
+  /**
+   * Keeps `acceptDepth` of them pending, as far as sockets can be had. While
+   * nobody takes what was accepted, the others wait in the system's queue.
+   */
   #fill(): void {
+    if (this.#kept.length > 0) return;
     const { options, hasRoom } = this.#context;
     while (this.#failure === 0 && this.#armed.size < options.acceptDepth && hasRoom) {
       if (!this.#begin()) return;

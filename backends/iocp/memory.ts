@@ -38,13 +38,22 @@ export function nativeBytes(sizes: PortSizes): number {
   return (
     layout.IOCP_PORT_BYTES +
     2 * (ENTRY_CAPACITY * layout.IOCP_ENTRY_BYTES + 8) +
-    handleCapacityOf(sizes) * layout.IOCP_HANDLE_BYTES +
+    handleCapacityOf(sizes) * (layout.IOCP_HANDLE_BYTES + 4) +
     ACCEPT_CAPACITY * ACCEPT.$size +
     sizes.maxOperations * 4 +
     SCRATCH_BYTES +
-    8 * 64 +
+    9 * 64 +
     seatsBytes(sizes.workers ?? 0, packetCapacity(sizes))
   );
+}
+
+/** Where another thread finds what the driver has open: see `reclaim`. */
+export interface HandlesPlace {
+  /** Address of a SOCKET for each handle, 0 where there is none. */
+  readonly sockets: number;
+  /** Address of the IocpHandles. */
+  readonly handles: number;
+  readonly handleCount: number;
 }
 
 export class NativeMemory {
@@ -69,6 +78,7 @@ export class NativeMemory {
   /** Of workers that dequeue beside this thread; undefined where there are none. */
   readonly seats: Seats | undefined;
   readonly #handles: number;
+  readonly #sockets: number;
   readonly #accepts: number;
 
   constructor(host: BackendHost, koffi: Koffi) {
@@ -83,6 +93,7 @@ export class NativeMemory {
     this.waitEntries = core.reserve(ENTRY_CAPACITY * layout.IOCP_ENTRY_BYTES + 8);
     this.waitRemoved = this.waitEntries + ENTRY_CAPACITY * layout.IOCP_ENTRY_BYTES;
     this.#handles = core.reserve(this.handleCapacity * layout.IOCP_HANDLE_BYTES);
+    this.#sockets = core.reserve(this.handleCapacity * 4);
     this.#accepts = core.reserve(ACCEPT_CAPACITY * ACCEPT.$size);
     this.direct = core.reserve(host.sizes.maxOperations * 4);
     this.scratch = core.reserve(SCRATCH_BYTES);
@@ -136,6 +147,18 @@ export class NativeMemory {
   watch(handle: number): void {
     const word = (this.handleAt(handle) + layout.IocpHandle.watched) >>> 2;
     Atomics.store(this.core.u32, word, 1);
+  }
+
+  /**
+   * Whoever survives this thread can close the handle's SOCKET; 0: it is closed,
+   * or about to be. (A SOCKET has 32 bits that matter.)
+   */
+  keepSocket(handle: number, socket: number): void {
+    this.core.u32[(this.#sockets >>> 2) + handle] = socket;
+  }
+
+  get handlesPlace(): HandlesPlace {
+    return { sockets: this.#sockets, handles: this.#handles, handleCount: this.handleCapacity };
   }
 
   // ------------------------------------------------------------ accepts

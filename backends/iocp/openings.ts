@@ -250,6 +250,7 @@ export class Openings {
   /** A socket that nobody has heard of. */
   #drop(entry: Entry): void {
     entry.socketClosed = true;
+    this.#context.memory.keepSocket(entry.handle, 0);
     this.#context.sockets.close(entry.socket);
     this.#context.forget(entry);
   }

@@ -10,6 +10,7 @@
  * With all of them awake it looks now and then, for what only it can do, should
  * none of them come back.
  */
+import process from 'node:process';
 import {
   clearImmediate,
   clearInterval,
@@ -34,6 +35,12 @@ const UNREFERENCED_POLL_MS = 10;
 const BESIDE_WORKERS_MS = 10;
 /** A wake may have been taken by a worker that ended then: it is sent again. */
 const STOP_AGAIN_MS = 50;
+/**
+ * Longest wait on another thread, before it waits again. Bun's pool has as many
+ * threads as there are processors, and loads modules by them too: two ports that
+ * keep theirs for good would let no worker start on a machine with two.
+ */
+const WAIT_MS = process.versions.bun === undefined ? c.INFINITE : 20;
 
 export interface PumpWork {
   /** `count` packets were dequeued into these entries. */
@@ -82,8 +89,12 @@ export class Pump {
 
   /** Waits on this very thread. True if anything came. */
   wait(timeoutMs: number): boolean {
+    if (this.#stopped) return false;
     const released = this.#work.release();
-    const limit = released ? 0 : Number.isFinite(timeoutMs) ? Math.max(timeoutMs, 0) : c.INFINITE;
+    // Somebody has work for the turn that follows, whatever has come.
+    const isDue = released || this.#asked;
+    this.#asked = false;
+    const limit = isDue ? 0 : Number.isFinite(timeoutMs) ? Math.max(timeoutMs, 0) : c.INFINITE;
     return this.#dequeue(limit) || released;
   }
 
@@ -204,19 +215,23 @@ export class Pump {
   }
 
   #waitElsewhere(): void {
-    const { memory, system, port, counts } = this.#context;
-    const { base, waitEntries, waitRemoved, seats } = memory;
     this.#waiting = true;
     this.#interrupted = false;
-    seats?.setWaiting(true);
-    counts.waits++;
+    this.#seats?.setWaiting(true);
+    this.#context.counts.waits++;
+    this.#waitAgain();
+  }
+
+  #waitAgain(): void {
+    const { memory, system, port } = this.#context;
+    const { base, waitEntries, waitRemoved } = memory;
     try {
       system.win32.GetQueuedCompletionStatusEx.async(
         port,
         base + waitEntries,
         this.#most,
         base + waitRemoved,
-        c.INFINITE,
+        WAIT_MS,
         0,
         this.#waited,
       );
@@ -238,6 +253,11 @@ export class Pump {
   }
 
   readonly #waited = (error: Error | null, ok: number): void => {
+    const isOver = error === null && ok === 0 && WAIT_MS !== c.INFINITE;
+    if (isOver && !this.#stopped && !this.#interrupted && !this.#isLeftToWorkers) {
+      this.#waitAgain();
+      return;
+    }
     this.#endWait();
     const { memory } = this.#context;
     if (error !== null) {
@@ -257,6 +277,14 @@ export class Pump {
   /** Ends a wait on another thread. */
   interrupt(): void {
     if (!this.#waiting || this.#interrupted) return;
+    this.#interrupted = true;
+    this.interruptAgain();
+  }
+
+  /** The process ends: nobody is left to look again, so no worker may take the packet that ends the wait. */
+  interruptForGood(): void {
+    if (!this.#waiting) return;
+    this.#seats?.close();
     this.#interrupted = true;
     this.interruptAgain();
   }

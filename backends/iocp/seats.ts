@@ -42,6 +42,13 @@ export function seatsBytes(workers: number, packetCapacity: number): number {
   return workers * SEAT_BYTES + layout.QUEUE_BYTES + cells + layout.COMPLETION_BYTES + 4 * 64;
 }
 
+/** Longest that a call takes which does not wait: a thread may have been ended in it. */
+const CALL_LIMIT_MS = 1000;
+
+const isTaken = (state: number) => state !== layout.IOCP_SEAT_FREE;
+const isAsleep = (state: number) => state === layout.IOCP_SEAT_ASLEEP;
+const isCalling = (state: number) => state === layout.IOCP_SEAT_CALLING;
+
 export type Look = (overlapped: number, key: number, bytes: number) => void;
 
 /** The driver's side. */
@@ -82,27 +89,41 @@ export class Seats {
     return this.#place as SeatsPlace;
   }
 
-  /** Seats in one of two states. */
-  #inState(state: number, otherwise: number): number {
+  #seatsThat(isMeant: (state: number) => boolean): number {
     const place = this.#place;
     if (place === undefined) return 0;
     let found = 0;
     for (let worker = 0; worker < place.count; worker++) {
       const word = (seatAt(place, worker) + layout.IocpPort.state) >>> 2;
-      const seen = Atomics.load(this.#core.u32, word);
-      if (seen === state || seen === otherwise) found++;
+      if (isMeant(Atomics.load(this.#core.u32, word))) found++;
     }
     return found;
   }
 
   /** Workers that dequeue. */
   get taken(): number {
-    return this.#inState(layout.IOCP_SEAT_AWAKE, layout.IOCP_SEAT_ASLEEP);
+    return this.#seatsThat(isTaken);
   }
 
   /** Of these, those that sleep until the port's queue has something. */
   get sleepers(): number {
-    return this.#inState(layout.IOCP_SEAT_ASLEEP, layout.IOCP_SEAT_ASLEEP);
+    return this.#seatsThat(isAsleep);
+  }
+
+  /**
+   * From here on no worker takes a packet; returns once none is in a call that
+   * does. (Those do not wait.)
+   */
+  close(): void {
+    const place = this.#place;
+    if (place === undefined) return;
+    // First said, then looked: workers do it the other way round.
+    const word = (place.driver + layout.IocpPort.state) >>> 2;
+    Atomics.store(this.#core.u32, word, layout.IOCP_CLOSED);
+    const endMs = performance.now() + CALL_LIMIT_MS;
+    while (this.#seatsThat(isCalling) > 0 && performance.now() < endMs) {
+      // A call that takes what is there takes some microseconds.
+    }
   }
 
   /** Workers that are about to sleep see whether somebody waits. */

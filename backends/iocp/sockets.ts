@@ -69,6 +69,22 @@ export class Sockets {
     this.win32.closesocket(socket);
   }
 
+  /** It is another driver's from now on. */
+  giveAway(): void {
+    this.open--;
+  }
+
+  /** It was another driver's. */
+  take(): void {
+    this.open++;
+  }
+
+  /** Closes it with a reset: whoever is at its other end hears no clean end. */
+  reset(socket: Socket): void {
+    this.resetOnClose(socket);
+    this.close(socket);
+  }
+
   /** Ends it with a reset instead of a clean end, whatever is pending. */
   resetOnClose(socket: Socket): void {
     const value = new Uint16Array([1, 0]);

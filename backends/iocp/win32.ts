@@ -108,6 +108,30 @@ export function loadWin32(koffi: Koffi) {
       'uint8_t',
     ]) as Foreign<[file: Handle | Socket, modes: number], Bool>,
 
+    /** Writes another number for the same object to `copy`: each is closed for itself. */
+    DuplicateHandle: kernel.func('DuplicateHandle', BOOL, [
+      HANDLE,
+      HANDLE,
+      HANDLE,
+      TRANSIENT,
+      DWORD,
+      BOOL,
+      DWORD,
+    ]) as Foreign<
+      [
+        from: Handle,
+        original: Handle,
+        to: Handle,
+        copy: Transient,
+        access: number,
+        inherit: Bool,
+        options: number,
+      ],
+      Bool
+    >,
+    /** Good for calls only: every process knows itself by this number. */
+    GetCurrentProcess: kernel.func('GetCurrentProcess', HANDLE, []) as Foreign<[], Handle>,
+
     CloseHandle: kernel.func('CloseHandle', BOOL, [HANDLE]) as Foreign<[handle: Handle], Bool>,
 
     // ------------------------------------------------------------ events (R13)

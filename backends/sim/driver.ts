@@ -72,6 +72,11 @@ export class SimDriver implements Driver {
     return this.#connecting > 0 || this.#handles.isAnyReferenced;
   }
 
+  /** Its port's memory is one that several threads may work on. */
+  get isShared(): boolean {
+    return this.#host.core.shared;
+  }
+
   // ------------------------------------------------------------ the loop
 
   attach(ready: () => void): void {

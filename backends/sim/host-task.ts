@@ -32,12 +32,21 @@ export function hostTask(run: () => void): void {
   }
 }
 
+/** Runs `run` after a while of real time. The process may end before, unless `keepAlive`. */
+export function hostPause(run: () => void, delayMs: number, keepAlive: boolean): void {
+  const timer = host.setTimeout(run, delayMs);
+  if (!keepAlive) unreference(timer);
+}
+
 /**
- * The same for a process that may end before. A timer, because Node sleeps
+ * As `hostTask`, for a process that may end before. A timer, because Node sleeps
  * without looking at immediates that do not keep it alive.
  */
 export function hostTaskUnreferenced(run: () => void): void {
-  const timer = host.setTimeout(run, 0);
+  unreference(host.setTimeout(run, 0));
+}
+
+function unreference(timer: TimerHandle | number): void {
   if (typeof timer === 'number') host.Deno?.unrefTimer?.(timer);
   else timer.unref?.();
 }

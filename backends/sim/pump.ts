@@ -6,7 +6,7 @@
  *
  * With several threads one of them pumps at a time, under the network's lock.
  */
-import { hostTask, hostTaskUnreferenced } from './host-task.ts';
+import { hostPause, hostTask, hostTaskUnreferenced } from './host-task.ts';
 import type { SimNetwork } from './network.ts';
 
 /**
@@ -15,6 +15,11 @@ import type { SimNetwork } from './network.ts';
  * only because nobody has spoken for a microsecond.
  */
 const PATIENCE_PASSES = 8;
+/**
+ * Real time between them where other threads have a part of the program: they may just be
+ * waking up, or waiting for a processor.
+ */
+const PATIENCE_MS = 4;
 
 export class Pump {
   readonly #network: SimNetwork;
@@ -22,6 +27,7 @@ export class Pump {
   #task = 0;
   #isTaskPending = false;
   #doesTaskKeepAlive = false;
+  #isTaskAPause = false;
   #isPassing = false;
   #patience = PATIENCE_PASSES;
 
@@ -38,17 +44,35 @@ export class Pump {
     const { scheduler, settings } = this.#network;
     if (settings.paused || this.#isPassing || scheduler.pending === 0) return;
     const keepAlive = scheduler.networkPending > 0 || this.#isReferenced();
-    if (this.#isTaskPending && (this.#doesTaskKeepAlive || !keepAlive)) return;
+    const isPause = this.#mustWait && this.#isShared();
+    const isKept = this.#doesTaskKeepAlive || !keepAlive;
+    if (this.#isTaskPending && isKept && (isPause || !this.#isTaskAPause)) return;
     this.#task += 1;
     const task = this.#task;
     this.#isTaskPending = true;
     this.#doesTaskKeepAlive = keepAlive;
-    const start = keepAlive ? hostTask : hostTaskUnreferenced;
-    start(() => {
+    this.#isTaskAPause = isPause;
+    const run = () => {
       if (task !== this.#task) return;
       this.#isTaskPending = false;
       this.#run();
-    });
+    };
+    if (isPause) hostPause(run, PATIENCE_MS, keepAlive);
+    else if (keepAlive) hostTask(run);
+    else hostTaskUnreferenced(run);
+  }
+
+  /** Nothing is left to do but what a timer of the far future waits for. */
+  get #mustWait(): boolean {
+    const { scheduler } = this.#network;
+    if (scheduler.networkPending > 0) return false;
+    const next = scheduler.nextTimeMs();
+    return next !== undefined && next > scheduler.nowMs;
+  }
+
+  #isShared(): boolean {
+    for (const driver of this.#network.drivers) if (driver.isShared) return true;
+    return false;
   }
 
   #isReferenced(): boolean {
@@ -58,10 +82,8 @@ export class Pump {
 
   #run(): void {
     const { scheduler } = this.#network;
-    const next = scheduler.nextTimeMs();
-    if (next === undefined) return;
-    const mustWait = next > scheduler.nowMs && scheduler.networkPending === 0;
-    if (mustWait && this.#patience > 0) {
+    if (scheduler.nextTimeMs() === undefined) return;
+    if (this.#mustWait && this.#patience > 0) {
       this.#patience -= 1;
       this.#schedule();
       return;

@@ -19,7 +19,7 @@ import { World, type WorldSetup } from '../models/turn-world.ts';
 import { createCore } from '../support/primitives.ts';
 import { forEachVariant } from '../support/variants.ts';
 
-const RECORDED = '7a59826f0cbea4eacead33d5534619b94929e88f75cd3332a5c4bc32927780c5';
+const RECORDED = 'ffc90f7b4890b038437363167c8e8d43de41eeaa59d4f8b341d6754bcbbd5cf4';
 
 const OVERSIZE = { maxFrameBytes: 60, onOversize: 'discard' } as const;
 const FRAMINGS: readonly Framing[] = [

@@ -1,5 +1,4 @@
 /** The close experiment: its books, and a short run on every backend that spreads connections over threads. */
-import process from 'node:process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OverlappedError } from '../../src/errors.ts';
@@ -90,6 +89,7 @@ function assertRight(run: CloseRun): void {
 const MATRIX = [
   ['net', 'pinned'],
   ['uring', 'pinned'],
+  ['iocp', 'pinned'],
   ['bun', 'pinned'],
   ['sim', 'shared'],
   ['net', 'shared'],
@@ -105,8 +105,7 @@ for (const [backend, scheduling] of MATRIX) {
   });
 }
 
-test('one of them runs everywhere but in Windows, where listeners are not spread', async () => {
-  if (process.platform === 'win32') return;
+test('one of them runs everywhere', async () => {
   assert.ok(await run({ backend: 'auto', scheduling: 'pinned' }));
 });
 

@@ -13,6 +13,7 @@ const watch = () => () => {};
 const PLACES = [
   ['sim', 'shared'],
   ['iocp', 'shared'],
+  ['iocp', 'pinned'],
   ['uring', 'pinned'],
   ['bun', 'pinned'],
   ['net', 'pinned'],

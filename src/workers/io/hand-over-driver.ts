@@ -156,7 +156,10 @@ export class HandOverDriver implements Driver {
     if (this.#core.u32[this.#claimHead] !== layout.CLAIM_END) {
       this.#timer = setTimeout(this.#woken, STARVED_MS);
     }
-    if (this.#isAsleep) return;
+    if (this.#isAsleep) {
+      this.#rest();
+      return;
+    }
     const { i32 } = this.#core;
     // See assembly/queue.ts: announced, then looked once more.
     Atomics.add(i32, this.#sleepers, 1);
@@ -169,8 +172,13 @@ export class HandOverDriver implements Driver {
     }
     this.#isAsleep = true;
     this.#sleeps++;
-    if (this.#dequeuer?.rest()) this.#ring();
+    this.#rest();
     void waiting.value.then(this.#rise);
+  }
+
+  /** From here on somebody else has to wait for the system. */
+  #rest(): void {
+    if (this.#dequeuer?.rest()) this.#ring();
   }
 
   readonly #rise = (): void => {

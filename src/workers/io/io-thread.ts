@@ -28,6 +28,8 @@ export interface IoThreadHooks {
   call(thread: IoThread, call: WorkerCall): void;
   /** It answers such a question. */
   answer(answer: { readonly number: number; readonly error?: ErrorRecord }): void;
+  /** It has room for another connection, as it was asked to tell. */
+  room?(): void;
   /** It asks something of the driver: see questions.ts. */
   ask?(thread: IoThread, message: DriverMessage): void;
 }
@@ -199,6 +201,9 @@ export class IoThread {
       case 'configure':
       case 'setReferenced':
         this.#hooks.ask?.(this, message);
+        break;
+      case 'room':
+        this.#hooks.room?.();
         break;
       case 'failed':
         this.fail(message.what, errorFrom(message.error));

@@ -1,5 +1,10 @@
 /** What goes between the thread that listens and its workers, and how errors cross. */
-import type { Limits, SocketAddress, StreamOptions } from '../../../backends/backend.ts';
+import type {
+  AcceptedSocket,
+  Limits,
+  SocketAddress,
+  StreamOptions,
+} from '../../../backends/backend.ts';
 import type { CoreHandle } from '../../core/core.ts';
 import type { RegionSizes, Regions } from '../../core/regions.ts';
 import { ERROR_CODES, type ErrorCode, OverlappedError } from '../../errors.ts';
@@ -69,10 +74,25 @@ export interface SharedPart {
   readonly answers: Int32Array;
 }
 
+/** What a worker that accepts nothing itself needs to know. */
+export interface Adopts {
+  /** Where its connections are accepted. */
+  readonly address: SocketAddress;
+  /** See pinned-lane.ts. */
+  readonly words: Int32Array;
+}
+
 /** To a worker. */
 export type ToWorker =
   | { readonly kind: 'join'; readonly part: SharedPart }
-  | { readonly kind: 'listen'; readonly backend: BackendDescription; readonly port?: number }
+  | {
+      readonly kind: 'listen';
+      readonly backend: BackendDescription;
+      readonly port?: number;
+      /** Its connections are accepted elsewhere, and come by `adopt`. */
+      readonly adopts?: Adopts;
+    }
+  | { readonly kind: 'adopt'; readonly accepted: AcceptedSocket }
   | {
       readonly kind: 'call';
       readonly number: number;
@@ -122,6 +142,8 @@ export type FromWorker =
       readonly statistics: WorkerPortStatistics;
     }
   | { readonly kind: 'joined' }
+  /** One that adopts has closed a connection, when it was asked to tell. */
+  | { readonly kind: 'room' }
   | { readonly kind: 'question'; readonly question: Question }
   | { readonly kind: 'configure'; readonly handle: number; readonly options: StreamOptions }
   | { readonly kind: 'setReferenced'; readonly handle: number; readonly referenced: boolean }

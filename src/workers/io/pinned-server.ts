@@ -1,7 +1,8 @@
 /**
  * `pinned`: a port for each worker thread, all of which listen on the same
- * address. The system spreads new connections between the listening sockets;
- * from then on a connection has to do with its own thread only.
+ * address. The system spreads new connections between the listening sockets, or
+ * where it does not, this thread accepts them and spreads them; from then on a
+ * connection has to do with its own thread only.
  */
 import type { SocketAddress } from '../../../backends/backend.ts';
 import { OverlappedError } from '../../errors.ts';
@@ -12,13 +13,19 @@ import {
   reclaimRemains,
   type SpreadingChoice,
 } from '../../registry.ts';
+import type { PortStatistics } from '../../stats.ts';
 import { Calls } from './calls.ts';
 import { type IoThread, StartError, type WorkerCall } from './io-thread.ts';
 import { recordError } from './messages.ts';
+import { type ListenHere, PinnedAcceptor } from './pinned-acceptor.ts';
 import type { RemoteConnection } from './remote-connection.ts';
 import { canceled, Seats } from './seats.ts';
 import type { WorkerSettings } from './settings.ts';
-import { sumStatistics, type WorkerServerStatistics } from './statistics.ts';
+import {
+  sumStatistics,
+  type WorkerPortStatistics,
+  type WorkerServerStatistics,
+} from './statistics.ts';
 import type { WorkerLeftovers, WorkerServer } from './worker-server.ts';
 
 const CLOSE_TIMEOUT_MS = 15_000;
@@ -38,14 +45,22 @@ export class PinnedServer implements WorkerServer {
   readonly #description: BackendDescription;
   readonly #seats: Seats;
   readonly #calls: Calls;
+  readonly #handsOver: boolean;
+  readonly #listen: ListenHere;
   readonly #relayed = new Map<number, Relayed>();
   /** Calls of this thread, by the thread that they went to. */
   readonly #asked = new Map<number, IoThread>();
   #lastRelayed = 0;
   #address: SocketAddress | undefined;
+  /** Where the workers do not accept themselves. */
+  #acceptor: PinnedAcceptor | undefined;
   #closing: Promise<WorkerLeftovers> | undefined;
 
-  private constructor(settings: WorkerSettings, { choice, description, drivers }: SpreadingChoice) {
+  private constructor(
+    settings: WorkerSettings,
+    { choice, description, drivers, handsOver }: SpreadingChoice,
+    listen: ListenHere,
+  ) {
     const { driver = drivers[0] } = settings;
     if (driver === undefined || !drivers.includes(driver)) {
       const message = `the backend ${description.name} cannot be driven so in a worker of this host: ${driver}; it can be: ${drivers}`;
@@ -53,12 +68,17 @@ export class PinnedServer implements WorkerServer {
     }
     this.#settings = settings;
     this.#description = description;
+    this.#handsOver = handsOver;
+    this.#listen = listen;
     this.backend = { name: description.name, reason: choice.reason, tried: choice.tried };
     this.#seats = new Seats(settings, driver === 'blocking', {
       begin: async (thread) => {
-        const { port } = this.address;
-        await thread.listen({ kind: 'listen', backend: description, port });
+        await this.#listenIn(thread);
+        this.#acceptor?.offer();
       },
+      // Nobody can be connected to any more.
+      deserted: () => void this.#acceptor?.close(),
+      room: () => this.#acceptor?.offer(),
       gone: (thread) => this.#gone(thread),
       call: (thread, call) => this.#relay(thread, call),
       answer: (answer) => this.#answer(answer),
@@ -73,7 +93,7 @@ export class PinnedServer implements WorkerServer {
   }
 
   /** See `listenWithWorkers`. */
-  static async open(settings: WorkerSettings): Promise<WorkerServer> {
+  static async open(settings: WorkerSettings, listen: ListenHere): Promise<WorkerServer> {
     if (settings.options.path !== undefined) {
       throw new OverlappedError(
         'NOT_SUPPORTED',
@@ -85,11 +105,12 @@ export class PinnedServer implements WorkerServer {
     for (;;) {
       if (signal?.aborted) throw canceled(signal);
       const choice = await chooseSpreadingBackend(settings.backend, failed);
-      const server = new PinnedServer(settings, choice);
+      const server = new PinnedServer(settings, choice, listen);
       try {
         await server.#start();
       } catch (error) {
         await server.#seats.terminate();
+        await server.#acceptor?.close();
         if (!(error instanceof StartError)) throw error;
         // The system had no more of what it needs: the next one will do.
         if (error.what !== 'backend' || settings.backend !== 'auto') throw error.cause;
@@ -105,20 +126,48 @@ export class PinnedServer implements WorkerServer {
 
   /** All load the module; then the first one listens, and the others where it does. */
   async #start(): Promise<void> {
-    await this.#seats.start(async ([first, ...others]) => {
+    await this.#seats.start(async (threads) => {
+      const [first, ...others] = threads;
       const backend = this.#description;
+      if (this.#handsOver) {
+        this.#acceptor = await PinnedAcceptor.open(backend, this.#settings, this.#listen);
+        this.#address = this.#acceptor.address;
+        await this.#listenInAll(threads);
+        this.#acceptor.offer();
+        return;
+      }
       this.#address = await first?.listen({ kind: 'listen', backend });
-      const { port } = this.address;
-      await Promise.all(others.map((thread) => thread.listen({ kind: 'listen', backend, port })));
+      await this.#listenInAll(others);
     });
   }
 
+  /**
+   * If one of them fails, the others are ended: not before they are done with
+   * what they load, which Bun does not survive where it is foreign functions.
+   */
+  async #listenInAll(threads: readonly IoThread[]): Promise<void> {
+    const results = await Promise.allSettled(threads.map((thread) => this.#listenIn(thread)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #listenIn(thread: IoThread): Promise<void> {
+    const { port } = this.address;
+    await thread.listen(
+      this.#acceptor?.listenMessage(thread) ?? {
+        kind: 'listen',
+        backend: this.#description,
+        port,
+      },
+    );
+  }
+
   #gone(thread: IoThread): void {
+    const handedOver = this.#acceptor?.gone(thread);
     const { memory, remains } = thread.remains ?? {};
     if (thread.left === undefined && memory !== undefined) {
       // The system goes on with what the thread began: it must be told.
       const { name } = this.#description;
-      void thread.reached.then(() => reclaimRemains(name, memory, remains));
+      void thread.reached.then(() => reclaimRemains(name, memory, remains, handedOver));
     }
     this.#failCallsOf(thread);
   }
@@ -183,17 +232,29 @@ export class PinnedServer implements WorkerServer {
 
   async statistics(): Promise<WorkerServerStatistics> {
     const workers = await this.#seats.statistics();
-    const known = this.#seats.threads.flatMap(({ lastStatistics }) => lastStatistics ?? []);
-    const { connections = 0, accepted = 0, acceptErrors = 0, port } = sumStatistics(known);
+    const acceptor = this.#acceptor;
+    const own =
+      acceptor === undefined
+        ? []
+        : [{ acceptErrors: acceptor.acceptErrors, port: acceptor.portStatistics }];
+    const known: Partial<WorkerPortStatistics>[] = [
+      ...this.#seats.threads.flatMap(({ lastStatistics }) => lastStatistics ?? []),
+      ...own,
+    ];
+    const sum = sumStatistics(known);
+    const { connections = 0, accepted = 0, acceptErrors = 0 } = sum;
+    const port = sum.port as PortStatistics;
     return { connections, accepted, acceptErrors, deaths: this.#seats.deaths, workers, port };
   }
 
   unref(): void {
     this.#seats.refer(false);
+    this.#acceptor?.refer(false);
   }
 
   ref(): void {
     this.#seats.refer(true);
+    this.#acceptor?.refer(true);
   }
 
   // ------------------------------------------------------------ end
@@ -214,11 +275,13 @@ export class PinnedServer implements WorkerServer {
   async #close(timeoutMs: number): Promise<WorkerLeftovers> {
     this.#seats.stop();
     const { threads } = this.#seats;
+    // First nobody new, then no one.
+    const acceptors = await this.#acceptor?.close();
     await Promise.all(threads.map((thread) => thread.close(timeoutMs)));
     this.#calls.failAll(new OverlappedError('CLOSED', 'the server is closed'));
     const left = threads.flatMap((thread) => thread.left ?? []);
     const none: PortLeftovers = { operations: 0, handles: 0, lent: 0, buffers: 0, connections: 0 };
     const terminated = threads.length - left.length;
-    return { ...sumStatistics([none, ...left]), terminated };
+    return { ...sumStatistics([none, acceptors ?? none, ...left]), terminated };
   }
 }

@@ -1,15 +1,18 @@
 /** The thread's side of `pinned`: a port of its own, and the listener on it. */
 import process from 'node:process';
+import type { AcceptedSocket } from '../../../backends/backend.ts';
 import { deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
 import { Port, type PortLeftovers } from '../../port.ts';
 import { describedBackend } from '../../registry.ts';
-import { listen, type Server } from '../../server.ts';
+import { listenHere, type Server } from '../../server.ts';
+import { endThread } from '../thread-end.ts';
 import { driveBlocking } from './blocking-loop.ts';
 import { Calls } from './calls.ts';
 import type { WorkerHandlers } from './context.ts';
 import { loadForWorker } from './load-handlers.ts';
 import { type FromWorker, recordError, type ToWorker, type WorkerStart } from './messages.ts';
+import { LaneEnd } from './pinned-lane.ts';
 import type { WorkerPortStatistics } from './statistics.ts';
 
 /** How long a dying worker tries to reset its connections. */
@@ -22,6 +25,8 @@ export class PinnedWorker {
   #handlers: WorkerHandlers | undefined;
   #port: Port | undefined;
   #server: Server<never> | undefined;
+  /** By which accepted sockets come, where this thread does not accept. */
+  #lane: LaneEnd | undefined;
   /** Messages that have come. */
   #received = 0;
   /** The one who posts can wake this thread, or will not be able to. */
@@ -55,6 +60,9 @@ export class PinnedWorker {
       case 'listen':
         await this.#listen(message);
         break;
+      case 'adopt':
+        this.#adopt(message.accepted);
+        break;
       case 'call':
         this.#perform(message);
         break;
@@ -70,7 +78,7 @@ export class PinnedWorker {
     }
   }
 
-  async #listen({ backend, port }: Extract<ToWorker, { kind: 'listen' }>): Promise<void> {
+  async #listen({ backend, port, adopts }: Extract<ToWorker, { kind: 'listen' }>): Promise<void> {
     const { options, idBase, isBlocking, watch, posted, waitMs } = this.#start;
     let what: 'backend' | 'listen' = 'backend';
     try {
@@ -111,17 +119,31 @@ export class PinnedWorker {
       }
       what = 'listen';
       const others = Object.entries(options).filter(([name]) => !(name in sizes));
-      this.#server = await listen<never>({
-        ...Object.fromEntries(others),
-        ...(port === undefined ? {} : { port }),
-        ...(this.#handlers as object),
-        reusePort: true,
-        on: opened,
-      });
+      const lane = adopts === undefined ? undefined : new LaneEnd(adopts.words, this.#post);
+      this.#lane = lane;
+      this.#server = await listenHere<never>(
+        {
+          ...Object.fromEntries(others),
+          ...(port === undefined ? {} : { port }),
+          ...(this.#handlers as object),
+          reusePort: true,
+          on: opened,
+        },
+        adopts === undefined
+          ? {}
+          : { adopts: { address: adopts.address, closed: () => lane?.closed() } },
+      );
       this.#post({ kind: 'listening', address: this.#server.address });
     } catch (error) {
       this.#post({ kind: 'failed', what, error: recordError(error) });
     }
+  }
+
+  /** A connection that was accepted for this worker. */
+  #adopt(accepted: AcceptedSocket): void {
+    const server = this.#server as Server<never>;
+    this.#port?.driver.adopt?.(server.listenerHandle, accepted);
+    this.#lane?.taken();
   }
 
   /** Does what another thread asked of a connection. */
@@ -148,6 +170,7 @@ export class PinnedWorker {
     const left: PortLeftovers = (await port?.close()) ?? NOTHING_LEFT;
     this.#isOver = true;
     if (port === undefined) process.exit(0);
+    endThread();
     this.#post({ kind: 'closed', left, statistics: this.#statistics() });
   }
 

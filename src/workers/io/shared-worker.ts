@@ -7,6 +7,7 @@ import { groupOf } from '../../handlers.ts';
 import { Port } from '../../port.ts';
 import { THIS_THREAD } from '../../port-place.ts';
 import { openDequeuer } from '../../registry.ts';
+import { endThread } from '../thread-end.ts';
 import type { WorkerHandlers } from './context.ts';
 import { HandOverDriver, type RemoteDriver } from './hand-over-driver.ts';
 import { loadForWorker } from './load-handlers.ts';
@@ -90,6 +91,7 @@ export class SharedWorker {
   async #close(): Promise<void> {
     if (this.#part === undefined) process.exit(0);
     await this.#part.port.driver.dispose();
+    endThread();
     const left = { operations: 0, handles: 0, lent: 0, buffers: 0, connections: 0 };
     this.#post({ kind: 'closed', left, statistics: this.#statistics() });
   }

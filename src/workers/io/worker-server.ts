@@ -2,9 +2,9 @@
 import type { SocketAddress } from '../../../backends/backend.ts';
 import type { PortBackend, PortLeftovers } from '../../port.ts';
 import type { WorkerListenOptions } from '../../types.ts';
+import type { ListenHere } from './pinned-acceptor.ts';
 import type { RemoteConnection } from './remote-connection.ts';
 import { workerSettings } from './settings.ts';
-import type { Listen } from './shared-server.ts';
 import type { WorkerServerStatistics } from './statistics.ts';
 
 /** What a closed server left behind, of all workers: all zero after an orderly end. */
@@ -44,7 +44,7 @@ export interface WorkerServer extends AsyncDisposable {
 }
 
 /**
- * @param listen of this thread, for the port that workers share
+ * @param listen of this thread, for the port that workers share, or that accepts for theirs
  * @throws OverlappedError INVALID_OPTION, also for a handlers' module that does
  *   not exist, throws while loading or exports no handlers (`cause` is the
  *   exception); TIMED_OUT if it does not load in time; NOT_SUPPORTED where the
@@ -53,12 +53,12 @@ export interface WorkerServer extends AsyncDisposable {
  */
 export async function listenWithWorkers(
   options: WorkerListenOptions,
-  listen: Listen,
+  listen: ListenHere,
 ): Promise<WorkerServer> {
   const settings = workerSettings(options);
   if (settings.scheduling === 'pinned') {
     const { PinnedServer } = await import('./pinned-server.ts');
-    return PinnedServer.open(settings);
+    return PinnedServer.open(settings, listen);
   }
   const { SharedServer } = await import('./shared-server.ts');
   return SharedServer.open(settings, listen);

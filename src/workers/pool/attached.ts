@@ -1,6 +1,6 @@
 /** One thread that dispatches to a pool, as the pool's own thread sees it. */
 import type { Core } from '../../core/core.ts';
-import { ring } from '../io/bell.ts';
+import { ring } from './bell.ts';
 import { DispatcherRecord, DispatcherState } from './desk-records.ts';
 
 export class Attached {
@@ -38,12 +38,6 @@ export class Attached {
   /** Wakes it, whatever it does. */
   ring(): void {
     ring(this.#core.i32, this.#words + DispatcherRecord.bell / 4);
-  }
-
-  /** Begins to look whether its event loop turns. */
-  beginLooks(): void {
-    this.#beats = -1;
-    this.#silent = 0;
   }
 
   /** Makes it turn until the next look. Returns at how many looks in a row it had not. */

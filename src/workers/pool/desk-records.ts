@@ -109,6 +109,6 @@ export const DeskStage = {
 } as const;
 
 /** Most threads attached to a pool at one time. */
-export const DISPATCHERS_MAX = 32;
+export const DISPATCHERS_MAX = 64;
 /** Most dispatches of attached threads under way, whatever `capacity` and `maxWaiting` are. */
 export const TICKETS_MAX = 2 ** 16;

@@ -10,8 +10,9 @@ import { setImmediate } from 'node:timers';
 import { Pool as PoolLayout } from '#generated/layout';
 import type { Arena } from '../../core/arena.ts';
 import type { OverlappedError } from '../../errors.ts';
-import { listenBell } from '../io/bell.ts';
+import { atThreadEnd } from '../thread-end.ts';
 import { Attached } from './attached.ts';
+import { listenBell } from './bell.ts';
 import type { PoolClock } from './clock.ts';
 import { crossError, crossValue } from './crossing.ts';
 import type { DeskMemory, PoolHandle } from './desk-memory.ts';
@@ -29,7 +30,6 @@ import {
 import { Block, Dispatch, type Tally } from './job.ts';
 import type { PoolKey } from './lane.ts';
 import type { PoolSettings } from './options.ts';
-import { atThreadEnd } from './thread-end.ts';
 import { Turns } from './turns.ts';
 
 /** Most requests taken before the host's other work gets its chance. */
@@ -93,6 +93,7 @@ export class Desk {
     const bell = this.#own + DeskRecord.bell / 4;
     this.#stopListening = listenBell(memory.core.i32, bell, () => this.#pass());
     this.#forgetEnd = atThreadEnd(this.#exit);
+    this.#lookLater();
   }
 
   get handle(): PoolHandle {
@@ -327,7 +328,6 @@ export class Desk {
     this.#set(DeskRecord.wantsSaid, this.#turns.held > 0 ? 1 : 0);
     // Set first, then looked: who says something afterwards wakes this thread.
     if (this.#turns.held > 0) this.#takeSaid();
-    this.#lookIfHeld();
     const load = this.#hooks.load() + this.#turns.held;
     this.#set(DeskRecord.load, load);
     const { u32 } = this.#memory.core;
@@ -395,28 +395,18 @@ export class Desk {
   }
 
   /**
-   * A thread that was terminated cannot say so. While results wait for threads,
-   * those are looked at: who does not turn its event loop for long has gone.
+   * A thread that was terminated cannot say so: all are looked at now and then, and
+   * who does not turn its event loop for long has gone.
    */
-  #lookIfHeld(): void {
-    if (this.#turns.held === 0) {
-      this.#stopLooking?.();
-      this.#stopLooking = undefined;
-      return;
-    }
-    if (this.#stopLooking !== undefined) return;
-    for (const attached of this.#attached) attached?.beginLooks();
-    this.#look();
-  }
-
-  #look(): void {
-    for (const attached of this.#attached) {
-      const isSilent = attached !== undefined && attached.look() >= LOOKS;
-      if (isSilent && this.#turns.isAwaited(attached)) this.#clear(attached);
-    }
+  #lookLater(): void {
     const periodMs = Math.ceil(this.#settings.dispatcherTimeoutMs / LOOKS);
     this.#stopLooking = this.#clock.after(periodMs, () => {
-      this.#look();
+      for (let index = 0; index < DISPATCHERS_MAX; index++) {
+        const attached = this.#attachedAt(index);
+        if (attached.state !== DispatcherState.ATTACHED) continue;
+        if (attached.look() === LOOKS - 1) this.#clear(attached);
+      }
+      this.#lookLater();
       this.#hooks.changed();
     });
   }

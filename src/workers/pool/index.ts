@@ -55,7 +55,7 @@ export async function orderedPool<Result = unknown>(
  * };
  * ```
  *
- * Rejects with an OverlappedError: `CLOSED` if the pool is closed; `NO_BUFFERS` if 32
+ * Rejects with an OverlappedError: `CLOSED` if the pool is closed; `NO_BUFFERS` if 64
  * threads are attached to it.
  */
 export async function attachPool<Result = unknown>(

@@ -44,8 +44,8 @@ export interface OrderedPoolOptions {
   /** How long a thread may take to load the module. Default 30000. */
   readonly startTimeoutMs?: number;
   /**
-   * An attached thread (see `OrderedPool.share`) for which others wait, and whose event
-   * loop has not turned for this long, is taken for dead. Default 30000.
+   * An attached thread (see `OrderedPool.share`) whose event loop has not turned for
+   * this long is taken for dead. Default 30000.
    */
   readonly dispatcherTimeoutMs?: number;
   /** Given to each call of the handler: anything that can be cloned. */

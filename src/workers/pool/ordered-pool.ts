@@ -186,7 +186,7 @@ export class OrderedPool<Result = unknown> {
 
   /**
    * What another thread needs to dispatch to this pool, with `attachPool`: give it
-   * by `workerData` or `postMessage`, to as many threads as like (at most 32 are
+   * by `workerData` or `postMessage`, to as many threads as like (at most 64 are
    * attached at one time).
    *
    * @throws OverlappedError `CLOSED` after `close`.
@@ -391,19 +391,20 @@ export class OrderedPool<Result = unknown> {
     this.#release(job);
   }
 
-  #handOver(dispatch: Dispatch, answer: Exclude<Answer, { readonly kind: 'withdrawn' }>): void {
+  #handOver(dispatch: Dispatch, answer: Given): void {
     const desk = this.#desk;
-    const give = (isCanceled: boolean) => {
-      if (isCanceled) {
-        if (answer.kind === 'value') desk?.freeOutput(answer.value);
-        dispatch.reject(
-          new OverlappedError('CANCELED', 'the pool was closed before its turn came'),
-        );
-      } else if (answer.kind === 'value') dispatch.resolve(answer.value);
-      else dispatch.reject(answer.error);
-    };
-    if (desk === undefined) give(false);
-    else desk.hand(dispatch, give);
+    if (desk === undefined) {
+      give(dispatch, answer);
+      return;
+    }
+    desk.hand(dispatch, (isCanceled) => {
+      if (!isCanceled) {
+        give(dispatch, answer);
+        return;
+      }
+      if (answer.kind === 'value') desk.freeOutput(answer.value);
+      dispatch.reject(new OverlappedError('CANCELED', 'the pool was closed before its turn came'));
+    });
   }
 
   #readValue(id: number): { readonly message: unknown } | undefined {
@@ -449,4 +450,11 @@ export class OrderedPool<Result = unknown> {
     this.#dying = undefined;
     this.#answered();
   }
+}
+
+type Given = Exclude<Answer, { readonly kind: 'withdrawn' }>;
+
+function give(dispatch: Dispatch, answer: Given): void {
+  if (answer.kind === 'value') dispatch.resolve(answer.value);
+  else dispatch.reject(answer.error);
 }

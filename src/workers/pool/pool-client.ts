@@ -6,7 +6,8 @@ import { Core } from '../../core/core.ts';
 import { Pool } from '../../core/pool.ts';
 import { type Deferred, deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
-import { listenBell, ring } from '../io/bell.ts';
+import { atThreadEnd } from '../thread-end.ts';
+import { listenBell, ring } from './bell.ts';
 import { crossed } from './crossing.ts';
 import type { PoolHandle } from './desk-memory.ts';
 import {
@@ -22,7 +23,6 @@ import {
 } from './desk-records.ts';
 import type { PoolKey } from './lane.ts';
 import type { DispatchOptions } from './ordered-pool.ts';
-import { atThreadEnd } from './thread-end.ts';
 
 /** Most answers taken before the thread's other work gets its chance. */
 const ANSWERS_PER_TURN = 1024;
@@ -58,8 +58,9 @@ interface Call {
  *
  * A thread that ends, by an exception or `process.exit`, loses the results that it
  * has not got; what it dispatched is processed all the same, and its keys go on. Of
- * one that was terminated the pool learns nothing: it is given up once others have
- * waited for it for `dispatcherTimeoutMs`.
+ * one that was terminated the pool learns nothing: it is taken for dead when its event
+ * loop has not turned for `dispatcherTimeoutMs`. So is one that only did not turn: its
+ * dispatches reject with `ABORTED`, and it may dispatch again.
  */
 export class PoolClient<Result = unknown> {
   readonly #core: Core;
@@ -225,8 +226,6 @@ export class PoolClient<Result = unknown> {
     this.#say();
     this.#forgetEnd();
     this.#leave();
-    this.#stopListening?.();
-    this.#stopListening = undefined;
     this.#room?.resolve();
   }
 
@@ -304,6 +303,8 @@ export class PoolClient<Result = unknown> {
     const { i32, u32 } = this.#core;
     const state = this.#own + DispatcherRecord.state / 4;
     const { ATTACHED, GONE } = DispatcherState;
+    this.#isClosed = true;
+    this.#stopListening?.();
     if (!this.#isAttached) return;
     if (Atomics.compareExchange(u32, state, ATTACHED, GONE) !== ATTACHED) return;
     Atomics.add(u32, this.#desk + DeskRecord.departures / 4, 1);

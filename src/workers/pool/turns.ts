@@ -61,14 +61,6 @@ export class Turns<Holder> {
     }
   }
 
-  /** Whether a result waits for this holder. */
-  isAwaited(holder: Holder): boolean {
-    for (const turn of this.#byKey.values()) {
-      if (turn.holder === holder && turn.waiting.length > 0) return true;
-    }
-    return false;
-  }
-
   /** Gives up what waits; how much there was. */
   cancel(): number {
     let count = 0;

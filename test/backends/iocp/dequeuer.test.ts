@@ -124,6 +124,28 @@ add('what a thread had dequeued as it died is dealt with, once', async ({ rig, f
   assert.equal([receive.seen.length, send.seen.length], [1, 1]);
 });
 
+add('a thread that was called gone and still runs takes nothing more', async (hands) => {
+  const { rig, dequeuer } = hands;
+  const { client, server } = await openPair(rig, LOOPBACK);
+  rig.driver.endDequeuer?.(0);
+  const next = await openDequeuer(rig.host.core, rig.driver.dequeuing, 0);
+  rig.driver.attend?.();
+  const receive = rig.receive(server, 4);
+  const send = rig.send(client, 'mine');
+  for (let i = 0; i < 20; i++) assert.is(dequeuer.dequeue(), false);
+  assert.is(dequeuer.rest(), false);
+  dequeuer.close();
+  assert.is(dequeuer.counters().packets, 0);
+  const both = Promise.all([receive.final, send.final]);
+  await help(next, rig, both);
+  assert.equal(
+    (await both).map(({ result }) => result),
+    [4, 4],
+  );
+  assert.is(next.counters().packets, 2);
+  next.close();
+});
+
 add('what a thread could not call off is no packet', async ({ rig }) => {
   const { core } = rig.host;
   const { seats } = rig.driver.dequeuing as Dequeuing;

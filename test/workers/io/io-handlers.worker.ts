@@ -92,6 +92,12 @@ export default function make({ worker, data, connection: reach }: WorkerContext)
         count(Word.entered);
         for (;;) if (Atomics.load(words, Word.gate) === 2) break;
         break;
+      case 'hold':
+        // Takes nothing else until it ends without a word.
+        count(Word.entered);
+        while (Atomics.load(words, Word.gate) === 0) spin(20);
+        process.exit(3);
+        break;
       case 'later':
         void later(connection, first);
         break;

@@ -175,14 +175,18 @@ for (const variant of variants) {
     }));
 
   test(`${name}: time limits`, () =>
-    withShared(variant, { idleTimeoutMs: 1500, closeTimeoutMs: 1500 }, async ({ client, words }) => {
-      // One after the other: between them nobody has a limit, and nobody looks.
-      for (let i = 1; i <= 2; i++) {
-        const idle = await client();
-        assertReset(await idle.ended());
-        await until(() => Atomics.load(words, Word.closed) === i);
-      }
-    }));
+    withShared(
+      variant,
+      { idleTimeoutMs: 1500, closeTimeoutMs: 1500 },
+      async ({ client, words }) => {
+        // One after the other: between them nobody has a limit, and nobody looks.
+        for (let i = 1; i <= 2; i++) {
+          const idle = await client();
+          assertReset(await idle.ended());
+          await until(() => Atomics.load(words, Word.closed) === i);
+        }
+      },
+    ));
 
   test(`${name}: calls from this thread, in their order`, () =>
     withShared(variant, {}, async ({ server, client }) => {

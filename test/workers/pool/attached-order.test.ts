@@ -73,7 +73,7 @@ test('whichever thread has the claim: processed one at a time, in order, answere
           THREADS * values.jobs,
         );
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 });
@@ -115,7 +115,7 @@ test('threads that die: all they dispatched is processed in order, and the other
         assert.ok(got >= least, `${got} of at least ${least}`);
         assert.is(bench.pool.statistics().failures.deaths, 0);
       }),
-      { numRuns: 10 },
+      { numRuns: 6 },
     );
   });
 });

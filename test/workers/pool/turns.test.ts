@@ -16,8 +16,6 @@ test('a result waits until the one before has been dealt with in another thread'
   assert.equal([given, turns.held], [['a0', 'a1'], 3]);
   turns.said(1, 'a');
   assert.is(given.length, 2, 'one of two is not both');
-  assert.is(turns.isAwaited('a'), true);
-  assert.is(turns.isAwaited('b'), false);
   turns.said(1, 'b');
   assert.is(given.length, 2, 'it is not his turn');
   turns.said(1, 'a');

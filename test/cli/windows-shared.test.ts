@@ -1,0 +1,65 @@
+/** `echo` with several workers on one completion port, in Wine, loaded from Linux: every packet once, in its order. */
+import process from 'node:process';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findWine, Wine, type WineHost } from '../windows/wine.ts';
+import { runHarness } from './run-cli.ts';
+
+const PACKETS = 100_000;
+const CONNECTIONS = 50;
+const SERVER_LIMIT_MS = 120_000;
+const HOSTS: readonly WineHost[] = ['windows-node20', 'windows-bun'];
+
+const CLEAN = {
+  held: true,
+  sequenceMismatches: 0,
+  contentMismatches: 0,
+  duplicates: 0,
+  lost: 0,
+  errors: {},
+};
+
+const test = suite<{ wine: Wine }>('workers on one completion port');
+const installed = await findWine();
+
+if (installed === undefined) {
+  // `windows.test.ts` fails where it has to be installed.
+  test.skip('Wine is not installed');
+} else {
+  test.before(async (context) => {
+    context.wine = await Wine.open(installed);
+  });
+  test.after(({ wine }) => wine.close());
+
+  for (const host of HOSTS) {
+    test(`${host}: ${PACKETS} packets through two workers, 20 receives pending`, async ({
+      wine,
+    }) => {
+      const event = `overlapped-shared-${process.pid}-${host}`;
+      const settings = ['--backend', 'iocp', '--reads', '20', '--event', event];
+      const workers = ['--workers', '2', '--scheduling', 'shared'];
+      const argv = ['echo', '--json', ...settings, ...workers];
+      const server = await wine.cli(host, argv, SERVER_LIMIT_MS);
+      const [, port] = await server.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
+      const load = ['--messages', String(PACKETS), '--connections', String(CONNECTIONS)];
+      const { exit, json, stderr } = await runHarness(port as string, [
+        ...load,
+        '--size',
+        '10-200',
+      ]);
+      const clean = Object.fromEntries(Object.keys(CLEAN).map((name) => [name, json?.[name]]));
+      assert.equal(clean, CLEAN, stderr);
+      assert.equal([json?.sent, json?.received, exit], [PACKETS, PACKETS, 0]);
+      await (await wine.cli('windows-node22', ['shutdown', '--event', event])).ended;
+      const ended = await server.ended;
+      assert.is(ended.exit, 0, ended.stderr);
+      assert.is(ended.json?.messages, PACKETS);
+      assert.equal(ended.json?.errors, {});
+      const each = ended.json?.workers as readonly { messages: number; deaths?: number }[];
+      assert.is(each.length, 2);
+      assert.ok(each.every(({ messages }) => messages > 0));
+    });
+  }
+}
+
+test.run();
