@@ -719,7 +719,7 @@ export const IOCP_KEY_HANDLES: u32 = 2;
 
 /**
  * Per-handle data of the native side. Several threads dequeue: the counts and
- * `watched` are atomic.
+ * `watched` change by atomic steps.
  */
 @unmanaged
 export class IocpHandle {

@@ -106,6 +106,7 @@ export class BunConnection implements Entry, OperationOwner {
     if (!this.receiver.take(chunk)) this.pauseReading();
     reporter.leave();
     if (prompt) pacer.runNow();
+    else pacer.leave();
   }
 
   onDrain(): void {

@@ -31,7 +31,7 @@ export class BunDriver extends SocketDriver<BunContext> implements Driver {
 
   constructor(bun: BunApi, host: BackendHost, options: BunOptions = {}) {
     const pacer = new Pacer();
-    const reporter = new Reporter(host, pacer.schedule);
+    const reporter = new Reporter(host, pacer.schedule, pacer.hurry);
     super(reporter, new BunContext(bun, host, reporter, pacer));
     this.limits = {
       receiveDepth: 1,

@@ -12,6 +12,7 @@ export class Pacer {
   #pass: (() => void) | undefined;
   #scheduled = false;
   #held = false;
+  #hurried = false;
   #readies = 0;
   #senders = 0;
 
@@ -20,6 +21,16 @@ export class Pacer {
     this.#pass = pass;
     if (!this.#held) this.#later();
   };
+
+  /** Has `pass` run at the end of the event at hand. */
+  readonly hurry = (): void => {
+    this.#hurried = true;
+  };
+
+  /** The event has been handled. */
+  leave(): void {
+    if (this.#hurried) this.runNow();
+  }
 
   /** Until `runNow`, what is scheduled waits for that instead of a turn of the host's loop. */
   hold(): void {
@@ -54,6 +65,7 @@ export class Pacer {
 
   #run(): void {
     const pass = this.#pass;
+    this.#hurried = false;
     if (pass === undefined) return;
     this.#pass = undefined;
     this.#readies = 0;

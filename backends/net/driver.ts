@@ -3,6 +3,7 @@
  * Bun and Deno.
  */
 import net from 'node:net';
+import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import { ERROR_INVALID_OPTION } from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
@@ -41,7 +42,7 @@ export class NetDriver extends SocketDriver<NetContext> implements Driver {
 
   constructor(host: BackendHost, options: NetOptions = {}) {
     // After the host's poll phase, so that one turn takes all sockets that were readable.
-    const reporter = new Reporter(host, setImmediate);
+    const reporter = new Reporter(host, setImmediate, (pass) => process.nextTick(pass));
     super(reporter, new NetContext(host, reporter, options.bareHandles ?? true));
     this.limits = {
       receiveDepth: 1,

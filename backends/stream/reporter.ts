@@ -2,7 +2,6 @@
  * Completions of a backend that lives in the host's event loop: which tokens
  * are pending and who owns them, one `ready` a pass, and nothing inline.
  */
-import process from 'node:process';
 import { COMPLETION_BUFFER, COMPLETION_MORE, NOTHING } from '#generated/layout';
 import type { BackendHost } from '../backend.ts';
 
@@ -26,6 +25,12 @@ export interface Deferred {
 /** What the host calls to have `pass` run soon, after the events at hand. */
 export type Scheduler = (pass: () => void) => void;
 
+/**
+ * Receives that a pass waits for. With more, what was read first has left the processor's cache
+ * when it is answered: sockets, buffers and records alike.
+ */
+const GATHERED_MOST = 32;
+
 /** Numbers a completion that is held back. */
 const FIELDS = 5;
 
@@ -41,8 +46,13 @@ export class Reporter {
   #passing = false;
   #asked = false;
   #scheduled = false;
+  /** The host is going to call: no need to ask it again. */
+  #awaited = false;
+  /** Receives since the last pass. */
+  #gathered = 0;
   #ready: (() => void) | undefined;
   readonly #schedule: Scheduler;
+  readonly #hurry: Scheduler;
   readonly #tokens: number[] = [];
   readonly #owners: (OperationOwner | undefined)[] = [];
   /** Completions that wait, FIELDS numbers each: token, result, flags, buffer, system error. */
@@ -50,9 +60,11 @@ export class Reporter {
   #heldCount = 0;
   #deferred: Deferred[] = [];
 
-  constructor(host: BackendHost, schedule: Scheduler) {
+  /** @param hurry has the pass run right behind the event at hand */
+  constructor(host: BackendHost, schedule: Scheduler, hurry: Scheduler) {
     this.host = host;
     this.#schedule = schedule;
+    this.#hurry = hurry;
   }
 
   /** Nothing pending, nothing held back. */
@@ -99,10 +111,12 @@ export class Reporter {
   /** Bytes in a receive buffer that the backend took; more to come. */
   filled(token: number, bytes: number, buffer: number): void {
     // With one connection there is nobody to batch with: its turn comes right behind the read.
-    if (this.alone && !this.#scheduled && !this.#passing) {
-      this.#scheduled = true;
-      process.nextTick(this.#pass);
-    }
+    if (this.alone) {
+      if (!this.#scheduled && !this.#passing) {
+        this.#scheduled = true;
+        this.#hurry(this.#due);
+      }
+    } else if (++this.#gathered === GATHERED_MOST && !this.#passing) this.#hurry(this.#due);
     this.#emit(token, bytes, COMPLETION_MORE | COMPLETION_BUFFER, buffer, 0);
   }
 
@@ -135,8 +149,20 @@ export class Reporter {
   wake(): void {
     if (this.#scheduled || this.#passing) return;
     this.#scheduled = true;
-    this.#schedule(this.#pass);
+    if (this.#awaited) return;
+    this.#awaited = true;
+    this.#schedule(this.#onScheduled);
   }
+
+  readonly #onScheduled = (): void => {
+    this.#awaited = false;
+    this.#due();
+  };
+
+  /** Unless a pass that was in a hurry has done it all. */
+  readonly #due = (): void => {
+    if (this.#scheduled) this.#pass();
+  };
 
   #emit(token: number, result: number, flags: number, buffer: number, systemError: number): void {
     // Behind held ones even where it could go at once: completions keep their order.
@@ -146,8 +172,9 @@ export class Reporter {
     this.wake();
   }
 
-  readonly #pass = (): void => {
+  #pass(): void {
     this.#scheduled = false;
+    this.#gathered = 0;
     this.#passing = true;
     this.#asked = false;
     this.passes++;
@@ -165,7 +192,7 @@ export class Reporter {
     }
     this.#passing = false;
     if (this.#heldCount > 0 || this.#deferred.length > 0 || this.#asked) this.wake();
-  };
+  }
 
   #hold(token: number, result: number, flags: number, buffer: number, systemError: number): void {
     const at = this.#heldCount * FIELDS;

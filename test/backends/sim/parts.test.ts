@@ -5,6 +5,7 @@ import { ByteQueue } from '../../../backends/sim/byte-queue.ts';
 import { Deque } from '../../../backends/sim/deque.ts';
 import { fillRange, isFilled, sumOf } from '../../../backends/sim/lent.ts';
 import { Random } from '../../../backends/sim/random.ts';
+import { Scheduler } from '../../../backends/sim/scheduler.ts';
 
 const SEEDS = 200;
 const STEPS = 100;
@@ -98,6 +99,41 @@ test('a lent range that one byte was written to is seen, and none beside it', ()
     u8[at] = byte ^ 1;
     assert.not(isFilled(memory, offset, length, byte));
     assert.is.not(sumOf(memory, offset, length), sum);
+  }));
+
+test('what runs is always the first by time and order, whatever was added meanwhile', () =>
+  forSeeds((random) => {
+    const scheduler = new Scheduler();
+    const pending: { timeMs: number; order: number }[] = [];
+    const add = (): void => {
+      const entry = {
+        timeMs: scheduler.nowMs + random.integer(0, 2),
+        // As of completions that are reported behind others.
+        order: scheduler.nextOrder() + (random.chance(0.3) ? random.integer(1, 32) : 0),
+      };
+      pending.push(entry);
+      scheduler.at(
+        entry.timeMs,
+        () => {
+          const first = pending.reduce((a, b) =>
+            b.timeMs < a.timeMs || (b.timeMs === a.timeMs && b.order < a.order) ? b : a,
+          );
+          // Two of the same order are equally first.
+          assert.equal(entry, first);
+          pending.splice(pending.indexOf(entry), 1);
+          for (let more = random.integer(0, 2); more > 0 && scheduler.nowMs < 20; more -= 1) add();
+        },
+        'network',
+        entry.order,
+      );
+    };
+    for (let count = 0; count < 8; count += 1) add();
+    for (let next = scheduler.nextTimeMs(); next !== undefined; next = scheduler.nextTimeMs()) {
+      scheduler.advance(next);
+      while (scheduler.runDue());
+    }
+    assert.is(pending.length, 0);
+    assert.is(scheduler.pending, 0);
   }));
 
 test.run();

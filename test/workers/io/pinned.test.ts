@@ -11,7 +11,15 @@ import type { WorkerListenOptions } from '../../../src/types.ts';
 import type { WorkerLeftovers } from '../../../src/workers/io/worker-server.ts';
 import { rejection, rejectsWith, until } from '../pool/pools.ts';
 import { Word } from './io-handlers.worker.ts';
-import { assertReset, type Bench, FRAMING, HANDLERS, NOTHING_LEFT, withServer } from './servers.ts';
+import {
+  assertReset,
+  type Bench,
+  FRAMING,
+  HANDLERS,
+  NOTHING_LEFT,
+  withOneStale,
+  withServer,
+} from './servers.ts';
 
 /** Backends that can be pinned on this host, each with its drivers. */
 const variants: { readonly name: string; readonly options: Partial<WorkerListenOptions> }[] = [];
@@ -245,7 +253,7 @@ for (const { name, options } of variants) {
         second.send('forever');
         await until(() => Atomics.load(words, Word.entered) === 1);
         assert.is(await first.ask('others'), 'others');
-        const { workers } = await server.statistics();
+        const { workers } = await withOneStale(server);
         assert.equal(
           workers.map(({ isStale }) => isStale),
           [false, true],

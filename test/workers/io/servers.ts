@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { connect, lengthField } from '../../../src/index.ts';
 import { listen } from '../../../src/server.ts';
 import type { WorkerListenOptions } from '../../../src/types.ts';
+import type { WorkerServerStatistics } from '../../../src/workers/io/statistics.ts';
 import type { WorkerLeftovers, WorkerServer } from '../../../src/workers/io/worker-server.ts';
 import { Word } from './io-handlers.worker.ts';
 
@@ -123,7 +124,7 @@ const AGREEING = 3;
  * Resolves once nothing is under way any more, such as the completion of a reply's send. Each
  * look is answered by every worker's event loop, so it does not depend on how fast they are.
  */
-export async function settled({ server }: Pick<Bench, 'server'>): Promise<void> {
+export async function settled(server: WorkerServer): Promise<void> {
   let before = '';
   for (let same = 0; same < AGREEING; ) {
     const { completions, submissions } = (await server.statistics()).port;
@@ -131,6 +132,15 @@ export async function settled({ server }: Pick<Bench, 'server'>): Promise<void> 
     same = now === before ? same + 1 : 0;
     before = now;
     await sleep(10);
+  }
+}
+
+/** Statistics in which one worker has not answered: another may be late, too, on a machine that is. */
+export async function withOneStale(server: WorkerServer): Promise<WorkerServerStatistics> {
+  for (let look = 0; ; look++) {
+    const statistics = await server.statistics();
+    const stale = statistics.workers.filter(({ isStale }) => isStale).length;
+    if (stale === 1 || look === 20) return statistics;
   }
 }
 

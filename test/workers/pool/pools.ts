@@ -8,7 +8,7 @@ import { Word } from './pool-handlers.worker.ts';
 
 export const HANDLERS = new URL('./pool-handlers.worker.js', import.meta.url);
 const WORDS = 1 << 18;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface Bench {
   readonly pool: OrderedPool;
