@@ -7,11 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  assertHeld,
   type EchoServer,
   findHost,
   HOST_NAMES,
   type HostName,
-  type Outcome,
   runCli,
   runHarness,
   startCli,
@@ -21,25 +21,6 @@ import {
 const MESSAGES = 400;
 const CONNECTIONS = 4;
 const LOAD = ['--messages', String(MESSAGES), '--connections', String(CONNECTIONS)];
-
-function assertHeld({ exit, json, stderr }: Outcome, messages = MESSAGES): void {
-  const { sent, received, sequenceMismatches, contentMismatches, duplicates, lost, errors } =
-    json as Record<string, unknown>;
-  assert.equal(
-    { sent, received, sequenceMismatches, contentMismatches, duplicates, lost, errors },
-    {
-      sent: messages,
-      received: messages,
-      sequenceMismatches: 0,
-      contentMismatches: 0,
-      duplicates: 0,
-      lost: 0,
-      errors: {},
-    },
-    stderr,
-  );
-  assert.is(exit, 0);
-}
 
 async function stop(server: EchoServer): Promise<Record<string, unknown>> {
   server.child.kill('SIGTERM');
@@ -56,7 +37,7 @@ async function roundTrip(
   hosts: readonly [HostName, HostName] = ['node', 'node'],
 ): Promise<void> {
   const server = await startEcho(echo, hosts[0]);
-  assertHeld(await runHarness(server.port, [...LOAD, ...harness], hosts[1]));
+  assertHeld(await runHarness(server.port, [...LOAD, ...harness], hosts[1]), MESSAGES);
   const statistics = await stop(server);
   assert.is(statistics.ended, 'SIGTERM');
   assert.is(statistics.connections, CONNECTIONS);
@@ -97,7 +78,7 @@ test('over a Unix socket', async () => {
   const path = join(folder, 'echo.sock');
   const server = await startCli(['echo', '--json', '--path', path]);
   await server.output(/^listening on .*echo\.sock$/m);
-  assertHeld(await runCli(['harness', '--json', '--path', path, ...LOAD]));
+  assertHeld(await runCli(['harness', '--json', '--path', path, ...LOAD]), MESSAGES);
   server.child.kill('SIGTERM');
   assert.is((await server.ended).json?.messages, MESSAGES);
   await rm(folder, { recursive: true });
@@ -108,7 +89,7 @@ test('messages above --max-message end their connection with an error', async ()
   const { exit, json } = await runHarness(server.port, [...LOAD, '--size', '1001']);
   assert.is(exit, 1);
   assert.ok((json?.lost as number) > 0);
-  assertHeld(await runHarness(server.port, [...LOAD, '--size', '1000']));
+  assertHeld(await runHarness(server.port, [...LOAD, '--size', '1000']), MESSAGES);
   const statistics = await stop(server);
   assert.equal(statistics.errors, { FRAME_TOO_LONG: CONNECTIONS });
 });
@@ -151,7 +132,7 @@ test('resets are counted', async () => {
   await new Promise<void>((resolve) => socket.write('\u0004\u0000ab', () => resolve()));
   await new Promise((resolve) => socket.once('data', resolve));
   socket.resetAndDestroy();
-  assertHeld(await runHarness(server.port, LOAD));
+  assertHeld(await runHarness(server.port, LOAD), MESSAGES);
   const statistics = await stop(server);
   assert.equal(statistics.errors, { RESET: 1 });
   assert.is(statistics.messages, MESSAGES + 1);
@@ -183,7 +164,7 @@ test('the named event ends it', async () => {
   const second = await runCli(['echo', '--event', event]);
   assert.match(second.stderr, /ADDRESS_IN_USE: another process listens to the event/);
   assert.is(second.exit, 1);
-  assertHeld(await runHarness(server.port, LOAD));
+  assertHeld(await runHarness(server.port, LOAD), MESSAGES);
   const shutdown = await runCli(['shutdown', '--event', event, '--json']);
   assert.equal(shutdown.json, { event, signaled: true, kind: 'Unix socket' });
   assert.is(shutdown.exit, 0);

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
+import * as assert from 'uvu/assert';
 import { findProgram } from '../hosts/process.ts';
 
 /** How each host runs `dist/cli.js`. */
@@ -145,4 +146,28 @@ export function runHarness(
 ): Promise<Outcome> {
   const common = ['harness', '--json', '--port', String(port), '--timeout', '20000'];
   return runCli([...common, ...argv], host);
+}
+
+/** That the harness sent so many messages, and had each back, once, whole and in its turn. */
+export function assertHeld({ exit, json, stderr }: Outcome, messages: number): void {
+  const { held, sent, received, sequenceMismatches, contentMismatches } = json ?? {};
+  const { duplicates, lost, errors } = json ?? {};
+  assert.equal(
+    {
+      ...{ held, sent, received, sequenceMismatches, contentMismatches },
+      ...{ duplicates, lost, errors, exit },
+    },
+    {
+      held: true,
+      sent: messages,
+      received: messages,
+      sequenceMismatches: 0,
+      contentMismatches: 0,
+      duplicates: 0,
+      lost: 0,
+      errors: {},
+      exit: 0,
+    },
+    stderr,
+  );
 }

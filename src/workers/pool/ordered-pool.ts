@@ -1,5 +1,5 @@
 /** The ordered pool (R8): a thread pool that dispatches through a completion port of its own. */
-import { clearInterval, setImmediate, setInterval } from 'node:timers';
+import { setImmediate } from 'node:timers';
 import { type Deferred, deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
 import { type PoolClock, systemClock } from './clock.ts';
@@ -9,6 +9,7 @@ import type { PoolHandle } from './desk-memory.ts';
 import { Intake } from './intake.ts';
 import { type Block, Dispatch, type Job, type Tally } from './job.ts';
 import { type Answer, JobBoard } from './job-board.ts';
+import { KeepAlive } from './keep-alive.ts';
 import type { PoolKey } from './lane.ts';
 import { type OrderedPoolOptions, type PoolSettings, poolSettings } from './options.ts';
 import { createPoolMemory, type PoolMemory } from './pool-memory.ts';
@@ -20,7 +21,6 @@ import { Supervisor } from './supervisor.ts';
 /** Most answers taken before the host's other work gets its chance. */
 const ANSWERS_PER_TURN = 1024;
 /** Period of a timer that only keeps the process alive. */
-const NEVER_MS = 2 ** 31 - 1;
 const CLOSE_TIMEOUT_MS = 30_000;
 
 /** How one job is dispatched. */
@@ -76,7 +76,7 @@ export class OrderedPool<Result = unknown> {
   readonly #wake: number;
   #stage: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   #referenced = true;
-  #keepAlive: NodeJS.Timeout | undefined;
+  readonly #keepAlive = new KeepAlive();
   #room: Deferred<void> | undefined;
   #idle: Deferred<void> | undefined;
   #closing: Promise<PoolLeftovers> | undefined;
@@ -156,7 +156,7 @@ export class OrderedPool<Result = unknown> {
       // The handler's result is what the program says it is.
       const answer = resolve as (value: unknown) => void;
       this.#intake.take(bytes, new Dispatch(this.#tally, key, nowMs, answer, reject));
-      if (this.#keepAlive === undefined) this.#keepAliveIfWanted();
+      if (!this.#keepAlive.isOn) this.#keepAliveIfWanted();
       this.#supervisor.notice(nowMs);
     });
   }
@@ -214,7 +214,7 @@ export class OrderedPool<Result = unknown> {
     if (refusal !== undefined) return refusal;
     this.#dispatched++;
     this.#intake.take(block, dispatch);
-    if (this.#keepAlive === undefined) this.#keepAliveIfWanted();
+    if (!this.#keepAlive.isOn) this.#keepAliveIfWanted();
     this.#supervisor.notice(dispatch.atMs);
     return undefined;
   }
@@ -341,12 +341,7 @@ export class OrderedPool<Result = unknown> {
       this.#referenced &&
       (this.#stage === 'opening' || this.#stage === 'closing' || this.#tally.unanswered > 0) &&
       this.#stage !== 'closed';
-    if (wanted === (this.#keepAlive !== undefined)) return;
-    if (wanted) this.#keepAlive = setInterval(() => {}, NEVER_MS);
-    else {
-      clearInterval(this.#keepAlive);
-      this.#keepAlive = undefined;
-    }
+    this.#keepAlive.set(wanted);
   }
 
   /** Takes what the threads have finished; then they may wake this thread again. */

@@ -1,5 +1,5 @@
 /** A pool's dispatch end in another thread than the one that opened it. */
-import { clearInterval, setImmediate, setInterval } from 'node:timers';
+import { setImmediate } from 'node:timers';
 import { Completion, QUEUE_BYTES } from '#generated/layout';
 import { Arena } from '../../core/arena.ts';
 import { Core } from '../../core/core.ts';
@@ -21,13 +21,13 @@ import {
   TicketRecord,
   TicketState,
 } from './desk-records.ts';
+import { KeepAlive } from './keep-alive.ts';
 import type { PoolKey } from './lane.ts';
 import type { DispatchOptions } from './ordered-pool.ts';
 
 /** Most answers taken before the thread's other work gets its chance. */
 const ANSWERS_PER_TURN = 1024;
 /** Period of a timer that only keeps the thread alive. */
-const NEVER_MS = 2 ** 31 - 1;
 /** The part of the pool's memory beyond which there is no room. */
 const FULL_PART = 0.75;
 
@@ -85,7 +85,7 @@ export class PoolClient<Result = unknown> {
   readonly #forgetEnd: () => void;
   #isClosed = false;
   #referenced = true;
-  #keepAlive: NodeJS.Timeout | undefined;
+  readonly #keepAlive = new KeepAlive();
 
   /** @internal See `attachPool`. */
   constructor(handle: PoolHandle) {
@@ -154,7 +154,7 @@ export class PoolClient<Result = unknown> {
       throw error;
     }
     this.#wakePool();
-    if (this.#keepAlive === undefined) this.#keepAliveIfWanted();
+    if (!this.#keepAlive.isOn) this.#keepAliveIfWanted();
   }
 
   /** The job's bytes, and behind them those of a key that is text. */
@@ -250,13 +250,7 @@ export class PoolClient<Result = unknown> {
   }
 
   #keepAliveIfWanted(): void {
-    const wanted = this.#referenced && this.#calls.size > 0;
-    if (wanted === (this.#keepAlive !== undefined)) return;
-    if (wanted) this.#keepAlive = setInterval(() => {}, NEVER_MS);
-    else {
-      clearInterval(this.#keepAlive);
-      this.#keepAlive = undefined;
-    }
+    this.#keepAlive.set(this.#referenced && this.#calls.size > 0);
   }
 
   // ------------------------------------------------------------ its record
