@@ -122,10 +122,6 @@ for (const [argv, expected] of MISTAKES) {
 /** What could be asked for and cannot be done, on any host. */
 const REFUSED: readonly (readonly [string[], RegExp])[] = [
   [
-    ['echo', '--pool', '2', '--workers', '2', '--scheduling', 'shared'],
-    /--pool with --scheduling shared: a pool has one dispatcher/,
-  ],
-  [
     ['echo', '--workers', '2', '--path', '/tmp/overlapped-never.sock'],
     /scheduling 'pinned' listens on a TCP port: a path cannot be listened on by several threads/,
   ],

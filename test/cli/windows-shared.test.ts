@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { findWine, Wine, type WineHost } from '../windows/wine.ts';
 import { assertHeld, runHarness } from './run-cli.ts';
 
-const PACKETS = 100_000;
+const PACKETS = 30_000;
 const CONNECTIONS = 50;
 const SERVER_LIMIT_MS = 120_000;
 const HOSTS: readonly WineHost[] = ['windows-node20', 'windows-bun'];
