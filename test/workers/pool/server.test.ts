@@ -53,7 +53,9 @@ async function withServer(
 ): Promise<{ readonly dropped: number; readonly dispatchers: number }> {
   const data = new Int32Array(new SharedArrayBuffer(1024));
   const handler = new URL('./pool-handlers.worker.js', import.meta.url);
-  const pool = await orderedPool({ handler, data, initialThreads: 2, minThreads: 2 });
+  // Room for all that is sent: these handlers do not ask whether there is any.
+  const capacity = 2 * CLIENTS * MESSAGES;
+  const pool = await orderedPool({ handler, data, capacity, initialThreads: 2, minThreads: 2 });
   const deaths: string[] = [];
   const server = await listen({
     workers: 3,
