@@ -11,9 +11,12 @@ let state = 1;
 /** @param {number} rounds */
 export function spin(rounds) {
   let value = state;
-  for (let round = 0; round < rounds; round++) value = Math.imul(value ^ round, 0x9e3779b1) + 1;
-  state = value | 0;
-  return state;
+  // `| 0` each time: one sum in 2^32 leaves 32 bits, and the compiler would go on in doubles.
+  for (let round = 0; round < rounds; round++) {
+    value = (Math.imul(value ^ round, 0x9e3779b1) + 1) | 0;
+  }
+  state = value;
+  return value;
 }
 
 /**
