@@ -4,9 +4,9 @@
  * Linux, whose loopback it shares.
  */
 import process from 'node:process';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findWine, WINE_HOSTS, Wine } from '../windows/wine.ts';
+import { WINE_HOSTS } from '../windows/wine.ts';
+import { wineSuite } from '../windows/wine-suite.ts';
 import { assertHeld, runHarness } from './run-cli.ts';
 
 const MESSAGES = 2000;
@@ -15,22 +15,7 @@ const SERVER_LIMIT_MS = 200_000;
 const SERVER = ['--backend', 'iocp', '--workers', '2', '--scheduling', 'shared', '--pool', '2'];
 const LOAD = ['--connections', '4', '--in-flight', '32', '--size', '40-400'];
 
-const test = suite<{ wine: Wine }>('the echo server with workers and a pool, in Wine');
-const installed = await findWine();
-
-if (installed === undefined) {
-  const missing = 'Wine is not installed: apt-get install --no-install-recommends wine wine64';
-  if (process.env.CI === 'true' && process.platform === 'linux') {
-    test(missing, () => {
-      throw new Error(missing);
-    });
-  } else test.skip(missing);
-} else {
-  test.before(async (context) => {
-    context.wine = await Wine.open(installed);
-  });
-  test.after(({ wine }) => wine.close());
-
+await wineSuite('the echo server with workers and a pool, in Wine', (test) => {
   for (const host of WINE_HOSTS) {
     test(`${host}: I/O workers and the pool: every packet, in order`, async ({ wine }) => {
       const event = `overlapped-echo-${process.pid}-${host}`;
@@ -48,6 +33,4 @@ if (installed === undefined) {
       assert.is((backend as { readonly name: string }).name, 'iocp');
     });
   }
-}
-
-test.run();
+});

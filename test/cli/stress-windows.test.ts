@@ -1,13 +1,10 @@
 /** `overlapped stress` on completion ports, in Wine: several threads, one socket, one port. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findWine, Wine } from '../windows/wine.ts';
+import type { Wine } from '../windows/wine.ts';
+import { wineSuite } from '../windows/wine-suite.ts';
 
 /** Threads and foreign calls, at 15 µs each. */
 const LIMIT_MS = 120_000;
-
-const test = suite<{ wine: Wine }>('stress in Wine');
-const installed = await findWine();
 
 interface Run {
   readonly lock: boolean;
@@ -17,15 +14,7 @@ interface Run {
   readonly broken: number;
 }
 
-if (installed === undefined) {
-  // `windows.test.ts` fails where it has to be installed.
-  test.skip('Wine is not installed');
-} else {
-  test.before(async (context) => {
-    context.wine = await Wine.open(installed);
-  });
-  test.after(({ wine }) => wine.close());
-
+await wineSuite('stress in Wine', (test) => {
   const run = async (wine: Wine, experiment: string, ...argv: readonly string[]) => {
     const all = ['stress', '--json', '--experiment', experiment, '--backend', 'iocp', ...argv];
     const { exit, json, stderr } = await (await wine.cli('windows-node22', all, LIMIT_MS)).ended;
@@ -57,6 +46,4 @@ if (installed === undefined) {
     assert.is(opens, closes);
     assert.ok(Object.values(left as object).every((count) => count === 0));
   });
-}
-
-test.run();
+});

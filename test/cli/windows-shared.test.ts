@@ -1,8 +1,8 @@
 /** `echo` with several workers on one completion port, in Wine, loaded from Linux: every packet once, in its order. */
 import process from 'node:process';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findWine, Wine, type WineHost } from '../windows/wine.ts';
+import type { WineHost } from '../windows/wine.ts';
+import { wineSuite } from '../windows/wine-suite.ts';
 import { assertHeld, runHarness } from './run-cli.ts';
 
 const PACKETS = 30_000;
@@ -10,18 +10,7 @@ const CONNECTIONS = 50;
 const SERVER_LIMIT_MS = 120_000;
 const HOSTS: readonly WineHost[] = ['windows-node20', 'windows-bun'];
 
-const test = suite<{ wine: Wine }>('workers on one completion port');
-const installed = await findWine();
-
-if (installed === undefined) {
-  // `windows.test.ts` fails where it has to be installed.
-  test.skip('Wine is not installed');
-} else {
-  test.before(async (context) => {
-    context.wine = await Wine.open(installed);
-  });
-  test.after(({ wine }) => wine.close());
-
+await wineSuite('workers on one completion port', (test) => {
   for (const host of HOSTS) {
     test(`${host}: ${PACKETS} packets through two workers, 20 receives pending`, async ({
       wine,
@@ -44,6 +33,4 @@ if (installed === undefined) {
       assert.ok(each.every(({ messages }) => messages > 0));
     });
   }
-}
-
-test.run();
+});

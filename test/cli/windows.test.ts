@@ -4,9 +4,9 @@
  * ends a server there is its event.
  */
 import process from 'node:process';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findWine, WINE_HOSTS, Wine } from '../windows/wine.ts';
+import { WINE_HOSTS, type Wine } from '../windows/wine.ts';
+import { wineSuite } from '../windows/wine-suite.ts';
 import { assertHeld, runHarness, startEcho } from './run-cli.ts';
 
 /** How many packets go through one server in all, by 50 connections with 20 receives pending each. */
@@ -22,25 +22,10 @@ const LOADS = [
   [5_000, 'mixed'] as const,
 ];
 
-const test = suite<{ wine: Wine }>('command line in Wine');
-const installed = await findWine();
-
 let lastEvent = 0;
 const newEvent = () => `overlapped-wine-${process.pid}-${++lastEvent}`;
 
-if (installed === undefined) {
-  const missing = 'Wine is not installed: apt-get install --no-install-recommends wine wine64';
-  if (process.env.CI === 'true' && process.platform === 'linux') {
-    test(missing, () => {
-      throw new Error(missing);
-    });
-  } else test.skip(missing);
-} else {
-  test.before(async (context) => {
-    context.wine = await Wine.open(installed);
-  });
-  test.after(({ wine }) => wine.close());
-
+await wineSuite('command line in Wine', (test) => {
   for (const host of WINE_HOSTS) {
     test(`${host}: a server, loaded from Linux, ended by a foreign program`, async ({ wine }) => {
       const event = newEvent();
@@ -96,6 +81,4 @@ if (installed === undefined) {
     assert.is(json?.bytesReceived, json?.bytesSent);
     assert.equal(json?.errors, {});
   });
-}
-
-test.run();
+});

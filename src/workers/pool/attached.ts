@@ -1,6 +1,6 @@
 /** One thread that dispatches to a pool, as the pool's own thread sees it. */
 import type { Core } from '../../core/core.ts';
-import { ring } from './bell.ts';
+import { ring, wake } from './bell.ts';
 import { DispatcherRecord, DispatcherState } from './desk-records.ts';
 
 export class Attached {
@@ -30,9 +30,8 @@ export class Attached {
 
   /** Wakes it, if it sleeps. */
   wake(): void {
-    const { u32 } = this.#core;
-    const wake = this.#words + DispatcherRecord.wake / 4;
-    if (Atomics.load(u32, wake) === 1 && Atomics.exchange(u32, wake, 0) === 1) this.ring();
+    const { wake: wanted, bell } = DispatcherRecord;
+    wake(this.#core, this.#words + wanted / 4, this.#words + bell / 4);
   }
 
   /** Wakes it, whatever it does. */

@@ -7,7 +7,7 @@ import { Pool } from '../../core/pool.ts';
 import { type Deferred, deferred } from '../../deferred.ts';
 import { OverlappedError } from '../../errors.ts';
 import { atThreadEnd } from '../thread-end.ts';
-import { listenBell, ring } from './bell.ts';
+import { listenBell, ring, wake } from './bell.ts';
 import { crossed } from './crossing.ts';
 import type { PoolHandle } from './desk-memory.ts';
 import {
@@ -242,11 +242,7 @@ export class PoolClient<Result = unknown> {
   }
 
   #wakePool(): void {
-    const { i32, u32 } = this.#core;
-    const wake = this.#desk + DeskRecord.wake / 4;
-    if (Atomics.load(u32, wake) === 1 && Atomics.exchange(u32, wake, 0) === 1) {
-      ring(i32, this.#desk + DeskRecord.bell / 4);
-    }
+    wake(this.#core, this.#desk + DeskRecord.wake / 4, this.#desk + DeskRecord.bell / 4);
   }
 
   #keepAliveIfWanted(): void {
