@@ -19,16 +19,10 @@ import {
   SendChunk,
   Worker,
 } from './layout';
-import {
-  connectionAt,
-  operationAt,
-  operationBegin,
-  portOf,
-  submissionRoom,
-  submit,
-} from './operation';
+import { operationBegin, submissionRoom, submit } from './operation';
 import { poolAcquire, poolAddress, poolRelease } from './pool';
-import { freeSentChunks, queued, sendable } from './send';
+import { connectionAt, operationAt, portOf } from './records';
+import { freeSentChunks, queued, sendable } from './send-queue';
 
 /**
  * Room for one datagram: an Address record, then `length` bytes, which the host

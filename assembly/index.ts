@@ -40,31 +40,30 @@ export { decode, decodeEnd, decodeReclaim, decodeReset } from './frame/decode';
 export { encode, encodedBytes, encodedLength, encodeFrame, encodeSeal } from './frame/encode';
 export { operationStart } from './operation';
 export { send, sendList, sendRaw } from './send';
-export { bufferReturn, bufferTake } from './receive';
+export { bufferReturn, bufferTake } from './buffer';
 export { datagramQueued, datagramRoom } from './datagram';
+export { sweep } from './connection/limits';
 export {
-  connectionAbort,
   connectionBytes,
   connectionCheck,
-  connectionClose,
   connectionCreate,
   connectionDiscard,
+  connectionSequences,
+} from './connection/record';
+export {
+  connectionAbort,
+  connectionClose,
   connectionEnd,
   connectionHold,
   connectionPause,
   connectionReject,
   connectionResume,
-  connectionSequences,
   listenerResume,
-  sweep,
-} from './connection';
-export { complete, finish, turn } from './turn';
-export { postCall } from './call';
-export {
-  connectionOffer,
-  handOver,
-  ioWake,
-  releaseClaims,
-  takeOver,
-  takeSubmissions,
-} from './share';
+} from './connection/request';
+export { complete, finish, turn } from './turn/turn';
+export { postCall } from './share/call';
+export { connectionOffer } from './share/attend';
+export { takeOver } from './share/death';
+export { releaseClaims } from './share/release';
+export { handOver, takeSubmissions } from './share/submissions';
+export { ioWake } from './shared-port';

@@ -1,36 +1,18 @@
 /** Operations and submissions: the two ends of the lending of memory to a backend. */
 import { invariant } from './debug';
 import {
-  Connection,
   ERROR_NO_BUFFERS,
   NOTHING,
   OPERATION_CLOSE,
   OPERATION_POST,
-  Operation,
   Pool,
   Port,
-  STATE_DIRTY,
-  STATE_READY,
   SUBMISSION_BYTES,
   Submission,
   Worker,
 } from './layout';
-import { poolAcquire, poolAddress, poolInUse, poolRelease, poolToken } from './pool';
-
-@inline
-export function portOf(worker: Worker): Port {
-  return changetype<Port>(worker.port);
-}
-
-@inline
-export function connectionAt(port: Port, slot: i32): Connection {
-  return changetype<Connection>(poolAddress(port.connections, slot));
-}
-
-@inline
-export function operationAt(port: Port, slot: i32): Operation {
-  return changetype<Operation>(poolAddress(port.operations, slot));
-}
+import { poolAcquire, poolInUse, poolRelease, poolToken } from './pool';
+import { connectionAt, operationAt, portOf } from './records';
 
 /** 1 / 2^n of the records is kept for closes: they give back what all others wait for. */
 const CLOSE_SHARE_LOG2: u32 = 4;
@@ -117,52 +99,4 @@ export function submit(
   entry.flags = flags;
   worker.submissionCount++;
   portOf(worker).submitted += 1;
-}
-
-/** Puts a connection at the end of the list of those that may have something to submit. */
-export function markDirty(worker: Worker, slot: i32): void {
-  const port = portOf(worker);
-  const connection = connectionAt(port, slot);
-  invariant(port.shared == 0 || connection.owner == worker.index);
-  if (connection.state & STATE_DIRTY) return;
-  connection.state |= STATE_DIRTY;
-  connection.nextDirty = NOTHING;
-  if (worker.dirtyTail >= 0) connectionAt(port, worker.dirtyTail).nextDirty = slot;
-  else worker.dirtyHead = slot;
-  worker.dirtyTail = slot;
-}
-
-/** Puts a connection at the end of the list of those with something to decode or report. */
-export function markReady(worker: Worker, slot: i32): void {
-  const port = portOf(worker);
-  const connection = connectionAt(port, slot);
-  invariant(port.shared == 0 || connection.owner == worker.index);
-  if (connection.state & STATE_READY) return;
-  connection.state |= STATE_READY;
-  connection.nextReady = NOTHING;
-  if (worker.readyTail >= 0) connectionAt(port, worker.readyTail).nextReady = slot;
-  else worker.readyHead = slot;
-  worker.readyTail = slot;
-}
-
-/** Takes the first ready connection off its list: its slot, or NOTHING. */
-export function takeReady(worker: Worker): i32 {
-  const slot = worker.readyHead;
-  if (slot < 0) return NOTHING;
-  const connection = connectionAt(portOf(worker), slot);
-  worker.readyHead = connection.nextReady;
-  if (worker.readyHead < 0) worker.readyTail = NOTHING;
-  connection.state &= ~STATE_READY;
-  return slot;
-}
-
-/** Takes the first dirty connection off its list: its slot, or NOTHING. */
-export function takeDirty(worker: Worker): i32 {
-  const slot = worker.dirtyHead;
-  if (slot < 0) return NOTHING;
-  const connection = connectionAt(portOf(worker), slot);
-  worker.dirtyHead = connection.nextDirty;
-  if (worker.dirtyHead < 0) worker.dirtyTail = NOTHING;
-  connection.state &= ~STATE_DIRTY;
-  return slot;
 }

@@ -1,23 +1,6 @@
-/**
- * The receiving side of a stream: received buffers are put in order (R3), wait
- * in the connection's list, and are decoded into events as far as the ring has
- * room. A buffer is released once its events have been dispatched.
- */
-import { invariant } from './debug';
-import { decode, decodeEnd } from './frame/decode';
+/** Receives of a stream: how many are kept pending, and which of them lend a buffer. */
 import {
-  BUFFER_LINK_BYTES,
-  BufferLink,
-  COMPLETION_BUFFER,
-  CONNECTION_DECODER,
   Connection,
-  Decoder,
-  ERROR_STALE_TOKEN,
-  EVENT_BYTES,
-  EVENT_OVERSIZE,
-  Event,
-  FRAMING_DISCARD_OVERSIZE,
-  Framing,
   NOTHING,
   OPERATION_RECEIVE,
   PORT_PROBES_ALWAYS,
@@ -32,187 +15,18 @@ import {
   STATE_BLOCKED,
   STATE_CLOSE_SUBMITTED,
   STATE_DISCARD,
-  STATE_GOT_MESSAGE,
+  STATE_FILLED,
   STATE_HELD,
   STATE_PAUSED,
-  STATE_FAILED,
-  STATE_FILLED,
   STATE_READABLE,
   STATE_RECEIVE_ENDED,
   STATE_RESET,
-  STATE_TRUNCATABLE,
-  WORKER_DECODE_CONTEXT,
   Worker,
 } from './layout';
-import { operationAt, operationBegin, portOf, submissionRoom, submit } from './operation';
+import { operationBegin, submissionRoom, submit } from './operation';
 import { poolAcquire, poolAddress, poolInUse, poolRelease } from './pool';
-import { sharedOf, workerAt } from './share';
-
-@inline
-export function bufferLink(port: Port, slot: i32): BufferLink {
-  return changetype<BufferLink>(port.bufferLinks + <usize>slot * BUFFER_LINK_BYTES);
-}
-
-@inline
-export function decoderOf(connection: Connection): Decoder {
-  return changetype<Decoder>(changetype<usize>(connection) + CONNECTION_DECODER);
-}
-
-/** Takes a receive buffer on behalf of a backend. Its slot, or ERROR_NO_BUFFERS. */
-export function bufferTake(workerPointer: usize): i32 {
-  return bufferLend(portOf(changetype<Worker>(workerPointer)));
-}
-
-export function bufferLend(port: Port): i32 {
-  const slot = poolAcquire(port.buffers);
-  if (slot >= 0) bufferLink(port, slot).lent = 1;
-  return slot;
-}
-
-/** Takes a buffer back from its backend: false if that does not have it (any more). */
-export function bufferBack(port: Port, slot: i32): bool {
-  if (<u32>slot >= changetype<Pool>(port.buffers).capacity) return false;
-  const link = bufferLink(port, slot);
-  if (link.lent == 0) return false;
-  link.lent = 0;
-  return true;
-}
-
-/** Gives a buffer back at once. 0, or ERROR_STALE_TOKEN if the backend does not have it. */
-export function bufferReturn(workerPointer: usize, slot: i32): i32 {
-  const port = portOf(changetype<Worker>(workerPointer));
-  return bufferBack(port, slot) ? poolRelease(port.buffers, slot) : ERROR_STALE_TOKEN;
-}
-
-/** Puts a received buffer at the end of the connection's list. */
-export function appendPending(port: Port, connection: Connection, buffer: i32, bytes: u32): void {
-  const link = bufferLink(port, buffer);
-  link.next = NOTHING;
-  link.start = 0;
-  link.end = bytes;
-  link.holds = 1;
-  if (connection.pendingTail >= 0) bufferLink(port, connection.pendingTail).next = buffer;
-  else connection.pendingHead = buffer;
-  connection.pendingTail = buffer;
-}
-
-function takePending(port: Port, connection: Connection): i32 {
-  const buffer = connection.pendingHead;
-  connection.pendingHead = bufferLink(port, buffer).next;
-  if (connection.pendingHead < 0) connection.pendingTail = NOTHING;
-  return buffer;
-}
-
-export function dropPending(port: Port, connection: Connection): void {
-  while (connection.pendingHead >= 0) releaseBuffer(port, takePending(port, connection));
-}
-
-/** Gives back the buffers whose messages have been dispatched. */
-export function releaseBuffers(port: Port, worker: Worker): void {
-  let buffer = worker.releaseHead;
-  worker.releaseHead = NOTHING;
-  while (buffer >= 0) {
-    const next = bufferLink(port, buffer).next;
-    releaseBuffer(port, buffer);
-    buffer = next;
-  }
-}
-
-/** Its bytes are handled: it is free, once nothing is sent out of it any more. */
-export function releaseBuffer(port: Port, slot: i32): void {
-  const link = bufferLink(port, slot);
-  link.holds = 0;
-  if (link.references == 0) poolRelease(port.buffers, slot);
-}
-
-/** A send out of it is done. */
-export function dereferenceBuffer(port: Port, slot: i32): void {
-  const link = bufferLink(port, slot);
-  invariant(link.references > 0);
-  link.references--;
-  if (link.references == 0 && link.holds == 0) poolRelease(port.buffers, slot);
-}
-
-/**
- * Decodes what the connection has, as far as the event ring has room.
- * @returns true when nothing is left to decode; false when the ring is full or
- *          the connection is paused
- */
-export function decodePending(worker: Worker, slot: i32, connection: Connection): bool {
-  const port = portOf(worker);
-  const decoder = decoderOf(connection);
-  const context = changetype<usize>(worker) + WORKER_DECODE_CONTEXT;
-  while (connection.pendingHead >= 0) {
-    if (connection.state & STATE_DISCARD || decoder.error != 0) {
-      dropPending(port, connection);
-      return true;
-    }
-    if (shownLater(connection)) return false;
-    const room = worker.eventCapacity - worker.eventCount;
-    if (room == 0) return false;
-    const buffer = connection.pendingHead;
-    const link = bufferLink(port, buffer);
-    const input = poolAddress(port.buffers, buffer) + link.start;
-    const count = decode(
-      context,
-      changetype<usize>(decoder),
-      input,
-      link.end - link.start,
-      worker.events + <usize>worker.eventCount * EVENT_BYTES,
-      room,
-    );
-    if (count > 0) countMessages(worker, connection, count);
-    link.start += decoder.consumed;
-    invariant(link.start <= link.end);
-    if (link.start < link.end && decoder.error == 0) return false;
-    takePending(port, connection);
-    link.next = worker.releaseHead;
-    worker.releaseHead = buffer;
-  }
-  return true;
-}
-
-/** Paused. A failed connection delivers what it has, paused or not: nothing more comes. */
-@inline
-export function shownLater(connection: Connection): bool {
-  return (connection.state & (STATE_PAUSED | STATE_FAILED | STATE_DISCARD)) == STATE_PAUSED;
-}
-
-/** The stream has ended and everything before was decoded: what does the decoder say to that? */
-export function decodeStreamEnd(worker: Worker, connection: Connection): bool {
-  if ((connection.state & STATE_TRUNCATABLE) == 0) return true;
-  const room = worker.eventCapacity - worker.eventCount;
-  if (room == 0) return false;
-  connection.state &= ~STATE_TRUNCATABLE;
-  const decoder = decoderOf(connection);
-  if (connection.state & STATE_DISCARD || decoder.error != 0) return true;
-  const count = decodeEnd(
-    changetype<usize>(worker) + WORKER_DECODE_CONTEXT,
-    changetype<usize>(decoder),
-    worker.events + <usize>worker.eventCount * EVENT_BYTES,
-    room,
-  );
-  if (count > 0) countMessages(worker, connection, count);
-  return true;
-}
-
-function countMessages(worker: Worker, connection: Connection, count: i32): void {
-  let messages = count;
-  const framing = changetype<Framing>(changetype<Profile>(connection.profile).framing);
-  if (framing.flags & FRAMING_DISCARD_OVERSIZE) {
-    const first = worker.events + <usize>worker.eventCount * EVENT_BYTES;
-    for (let index = 0; index < count; index++) {
-      if (changetype<Event>(first + <usize>index * EVENT_BYTES).kind == EVENT_OVERSIZE) {
-        portOf(worker).oversize += 1;
-        worker.others++;
-        messages--;
-      }
-    }
-  }
-  connection.messagesReceived += <f64>messages;
-  if (messages > 0) connection.state |= STATE_GOT_MESSAGE;
-  worker.eventCount += <u32>count;
-}
+import { operationAt, portOf } from './records';
+import { sharedOf, workerAt } from './shared-port';
 
 /** Whether anything speaks against taking more bytes from the system. */
 export function receiveHeld(connection: Connection): bool {
@@ -315,9 +129,4 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
     );
   }
   return true;
-}
-
-/** Gives back what a completion carries that nobody wants any more. */
-export function dropCompletionBuffer(port: Port, flags: u32, buffer: i32): void {
-  if (flags & COMPLETION_BUFFER && bufferBack(port, buffer)) poolRelease(port.buffers, buffer);
 }

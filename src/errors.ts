@@ -1,6 +1,6 @@
 /**
  * The one error class of the package and its closed set of codes. The numbers
- * are the core's results (`assembly/layout.ts`).
+ * are the core's results (`assembly/layout/result.ts`).
  */
 import * as layout from '#generated/layout';
 

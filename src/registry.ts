@@ -2,7 +2,6 @@
  * The one place that names backends. Each is loaded only when it is asked for,
  * so that a foreign-function library loads where it is used and nowhere else.
  */
-import process from 'node:process';
 import type {
   BackendModule,
   BackendSelection,
@@ -209,7 +208,9 @@ export async function chooseSpreadingBackend(
 /** What to do where a backend cannot be pinned. */
 function insteadOfPinned(): string {
   const shared = "scheduling: 'shared' can have several workers here";
-  return process.platform === 'win32' ? `backend: 'iocp' can be pinned, and ${shared}` : shared;
+  // No import of node:process: this file is loaded in browsers, too.
+  const { process } = globalThis as { process?: { platform?: string } };
+  return process?.platform === 'win32' ? `backend: 'iocp' can be pinned, and ${shared}` : shared;
 }
 
 /**

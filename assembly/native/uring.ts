@@ -48,7 +48,7 @@ import {
 } from '../layout';
 import { poolAddress } from '../pool';
 import { queuePush } from '../queue';
-import { bufferLend } from '../receive';
+import { bufferLend } from '../buffer';
 import { readSockaddr, writeSockaddr } from './sockaddr';
 
 // Linux's numbers: linux/io_uring.h, sys/socket.h, errno.h.

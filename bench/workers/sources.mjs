@@ -6,7 +6,7 @@
 import { sim } from '../../dist/sim.js';
 import { MESSAGE_BYTES, writeMessage } from './checker.mjs';
 
-/** See `ERROR_CANCELED` and `COMPLETION_MORE` in assembly/layout.ts. */
+/** See `ERROR_CANCELED` and `COMPLETION_MORE` in assembly/layout. */
 const CANCELED = -1;
 const COMPLETION_MORE = 1;
 /** Messages of one write to a simulated connection: half of the receives that it has pending. */

@@ -13,7 +13,7 @@ export interface RegionSizes {
   readonly rings?: RingSizes;
   /** Most operations at once. Default, and at most: 4 * `maxConnections` + 1024. */
   readonly maxOperations?: number;
-  /** Several workers on one port: see assembly/share.ts. Default: one, on an ordinary port. */
+  /** Several workers on one port: see assembly/share. Default: one, on an ordinary port. */
   readonly sharing?: SharingSizes;
 }
 

@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkResult } from '../../bench/report/check.ts';
 import { findHost, runCli } from '../cli/run-cli.ts';
+import { chromium } from '../hosts/chromium.ts';
 
 const FILTER = ['--quick', '--filter', 'pool/unshared/256'];
 
@@ -31,6 +32,7 @@ test('a short run in each host that is here: a table, a result, and a page', asy
   for (const name of ['bun', 'deno'] as const) {
     if ((await findHost(name)) !== undefined) hosts.push(name);
   }
+  if ((await chromium.find()) !== undefined) hosts.push('chromium');
   const folder = await mkdtemp(join(tmpdir(), 'overlapped-test-'));
   try {
     const [json, page] = [join(folder, 'result.json'), join(folder, 'page.html')];

@@ -1,4 +1,6 @@
 /** The arrows of ARCHITECTURE.md, held against the code's own imports. */
+import { readFile } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { build } from 'esbuild';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -28,6 +30,45 @@ async function readGraph(): Promise<Graph> {
   );
 }
 
+/** The same of the core. Esbuild does not take its decorators, and would leave out imports of records. */
+async function readCoreGraph(): Promise<Graph> {
+  const graph = new Map<string, readonly string[]>();
+  for (const file of (await listFiles('assembly')).filter((path) => path.endsWith('.ts'))) {
+    const text = await readFile(file, 'utf8');
+    const statements = text.match(/^(import|export [{*])/gm)?.length ?? 0;
+    const found = [...text.matchAll(/ from '(\.[^']+)';$/gm)].map(([, path]) => path as string);
+    if (found.length !== statements) {
+      throw new Error(`${file}: ${found.length} of ${statements} imports were recognised`);
+    }
+    const folder = posix.dirname(file);
+    graph.set(
+      file,
+      found.map((path) => `${posix.join(folder, path)}.ts`),
+    );
+  }
+  return graph;
+}
+
+/** From the ground up: a file of the core imports from its own layer and from those below. */
+const CORE_LAYERS: readonly RegExp[] = [
+  /^layout(\/.*)?$/,
+  /^(atomic|copy|debug)$/,
+  /^(arena|lock|pool|queue|reorder|sequence)$/,
+  /^frame\//,
+  /^(buffer|event|lists|operation|records|shared-port)$/,
+  /^(datagram|decoding|receive|send|send-queue)$/,
+  /^connection\//,
+  /^share\//,
+  /^turn\//,
+  /^(index|native\/.*)$/,
+];
+
+/** Numbers of the layers that claim a file: one, or the list above is wrong. */
+function layersOf(file: string): number[] {
+  const name = file.replace(/^assembly\//, '').replace(/\.ts$/, '');
+  return CORE_LAYERS.flatMap((layer, number) => (layer.test(name) ? [number] : []));
+}
+
 function findCycle(graph: Graph): string[] | undefined {
   const done = new Set<string>();
   const path: string[] = [];
@@ -52,14 +93,50 @@ function findCycle(graph: Graph): string[] | undefined {
 }
 
 const graph = await readGraph();
-const edges = [...graph].flatMap(([from, to]) => to.map((target) => [from, target] as const));
+const coreGraph = await readCoreGraph();
+
+type Edge = readonly [from: string, to: string];
+
+function edgesOf(graph: Graph): readonly Edge[] {
+  return [...graph].flatMap(([from, to]) => to.map((target): Edge => [from, target]));
+}
+
+const edges = edgesOf(graph);
+const coreEdges = edgesOf(coreGraph);
 
 test('the graph is read', () => {
   assert.ok(edges.some(([from, to]) => from === 'src/port-opening.ts' && to === 'src/registry.ts'));
 });
 
+test('the graph of the core is read', () => {
+  const wanted = ['assembly/index.ts', 'assembly/turn/turn.ts'];
+  assert.ok(coreEdges.some(([from, to]) => from === wanted[0] && to === wanted[1]));
+  assert.equal(
+    coreEdges.filter(([, to]) => !coreGraph.has(to)),
+    [],
+  );
+});
+
 test('no files import each other in a circle', () => {
   assert.is(findCycle(graph)?.join(' → '), undefined);
+  assert.is(findCycle(coreGraph)?.join(' → '), undefined);
+});
+
+test('every file of the core is in one layer, and imports nothing of those above', () => {
+  const lost = [...coreGraph.keys()].filter((file) => layersOf(file).length !== 1);
+  assert.equal(lost, []);
+  const upwards = coreEdges.filter(
+    ([from, to]) => (layersOf(from)[0] as number) < (layersOf(to)[0] as number),
+  );
+  assert.equal(upwards, []);
+});
+
+test("the kernels' structures are a module of their own, on what the core stands on", () => {
+  const isNative = (path: string) => path.startsWith('assembly/native/');
+  const allowed =
+    /^assembly\/(native\/.*|layout|atomic|copy|debug|pool|queue|records|buffer|operation)\.ts$/;
+  const bad = coreEdges.filter(([from, to]) => (isNative(from) ? !allowed.test(to) : isNative(to)));
+  assert.equal(bad, []);
 });
 
 test('a backend imports the contract, the core and the errors, and nothing else of src', () => {

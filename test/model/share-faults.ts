@@ -18,15 +18,18 @@ export interface ShareFaultCase {
   readonly to: string;
 }
 
-const SHARE = 'assembly/share.ts';
-const CALL = 'assembly/call.ts';
+const CLAIM = 'assembly/share/claim.ts';
+const RELEASE = 'assembly/share/release.ts';
+const ATTEND = 'assembly/share/attend.ts';
+const SUBMISSIONS = 'assembly/share/submissions.ts';
+const CALL = 'assembly/share/call.ts';
 
 export const SHARE_FAULTS: readonly ShareFaultCase[] = [
   {
     name: 'owner looked at outside the lock',
     scenario: 'plain',
     found: /two handlers|traps|as number|still|kept|inbox/,
-    file: SHARE,
+    file: CLAIM,
     from: '    const owner = connection.owner;\n    if (isPoke) {',
     to: `    const owner = connection.owner;
     if ($) { lockRelease(lock); lockAcquire(lock); }
@@ -36,7 +39,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'released although something was forwarded',
     scenario: 'plain',
     found: /stuck|two handlers|traps|as number|still|inbox/,
-    file: SHARE,
+    file: RELEASE,
     from: 'if (atomicLoad<u32>(forwardedOf(connection)) == 0) {',
     to: 'if ($ || atomicLoad<u32>(forwardedOf(connection)) == 0) {',
   },
@@ -44,7 +47,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'released although calls wait',
     scenario: 'latePosts',
     found: /stuck/,
-    file: SHARE,
+    file: RELEASE,
     from: '} else if (connection.callsHead == 0) {',
     to: '} else if ($ || connection.callsHead == 0) {',
   },
@@ -52,7 +55,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'a poke that was taken is not forgotten',
     scenario: 'posts',
     found: /stuck/,
-    file: SHARE,
+    file: CLAIM,
     from: '      connection.poked = 0;\n',
     to: '      if (!($)) connection.poked = 0;\n',
   },
@@ -73,7 +76,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'taken in one step and claimed in another',
     scenario: 'selects',
     found: /as number/,
-    file: SHARE,
+    file: CLAIM,
     from: 'const ordered = (port.flags & PORT_SELECTS_BUFFERS) != 0;',
     to: 'const ordered = !($) && (port.flags & PORT_SELECTS_BUFFERS) != 0;',
   },
@@ -81,7 +84,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'its own completions overtake those in its inbox',
     scenario: 'selects',
     found: /as number/,
-    file: SHARE,
+    file: CLAIM,
     from: '(owner != worker.index || connection.forwarded != 0)',
     to: '(owner != worker.index || (connection.forwarded != 0 && !($)))',
   },
@@ -89,7 +92,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'closed although completions are under way',
     scenario: 'aborts',
     found: /traps/,
-    file: SHARE,
+    file: ATTEND,
     from: '  if (connection.operations != stored) return;',
     to: '  if (connection.operations != stored && !($)) return;',
   },
@@ -97,7 +100,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'the I/O thread forgets to be told again',
     scenario: 'plain',
     found: /stuck/,
-    file: SHARE,
+    file: ATTEND,
     from: 'if (worker.index == 0) atomicStore',
     to: 'if (worker.index == 0 && !($)) atomicStore',
   },
@@ -105,7 +108,7 @@ export const SHARE_FAULTS: readonly ShareFaultCase[] = [
     name: 'everybody leaves the wake to others',
     scenario: 'plain',
     found: /stuck/,
-    file: SHARE,
+    file: SUBMISSIONS,
     from: '  if (queueSubmissions(worker, shared) != 0) tellIo(shared);',
     to: '  if (queueSubmissions(worker, shared) != 0 && !($)) tellIo(shared);',
   },

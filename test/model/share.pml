@@ -1,5 +1,5 @@
 /*
- * A shared port (assembly/share.ts and call.ts): completions of one connection
+ * A shared port (assembly/share): completions of one connection
  * are taken by several workers; who takes one claims the connection, or passes
  * it on to the worker that has it; calls are posted; a claim is given up. One
  * step is one access to shared memory, or one critical section of the

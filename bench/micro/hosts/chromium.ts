@@ -35,7 +35,12 @@ const HTML = `<!doctype html>
 <title>overlapped: micro benchmarks</title>
 <script type="module">
   const worker = new Worker('/start.js', { type: 'module' });
-  worker.onerror = (event) => fetch('/failed', { method: 'POST', body: event.message ?? 'unknown' });
+  // A module that cannot be loaded says no more than that.
+  worker.onerror = async (event) => {
+    const body = 'the page could not load the program: ' + (event.message ?? 'no reason is told');
+    await fetch('/failed', { method: 'POST', body });
+    await fetch('/ended', { method: 'POST' });
+  };
 </script>
 `;
 

@@ -5,8 +5,8 @@
  * that it does with the connection, so what one thread posts and what it later
  * does itself keep their order.
  */
-import { arenaAlloc, arenaFree } from './arena';
-import { atomicAdd, atomicSub } from './atomic';
+import { arenaAlloc, arenaFree } from '../arena';
+import { atomicAdd, atomicSub } from '../atomic';
 import {
   connectionAbort,
   connectionClose,
@@ -15,9 +15,9 @@ import {
   connectionHold,
   connectionPause,
   connectionResume,
-} from './connection';
-import { copyBytes } from './copy';
-import { encodedBytes } from './frame/encode';
+} from '../connection/request';
+import { copyBytes } from '../copy';
+import { encodedBytes } from '../frame/encode';
 import {
   CALL_ABORT,
   CALL_CLOSE,
@@ -40,12 +40,13 @@ import {
   STATE_CLOSED,
   STATE_CLOSE_SUBMITTED,
   Worker,
-} from './layout';
-import { lockAcquire, lockRelease } from './lock';
-import { connectionAt, portOf } from './operation';
-import { poolCheck } from './pool';
-import { send, sendRaw, sendable } from './send';
-import { claimLock, poke, pokeIo, sharedOf } from './share';
+} from '../layout';
+import { lockAcquire, lockRelease } from '../lock';
+import { poolCheck } from '../pool';
+import { connectionAt, portOf } from '../records';
+import { send, sendRaw } from '../send';
+import { sendable } from '../send-queue';
+import { claimLock, poke, pokeIo, sharedOf } from '../shared-port';
 
 /**
  * Posts a call to whoever has the connection. `payload`: address of `length`
