@@ -124,6 +124,11 @@ export class ConnectionState<Message> {
     return this.port.core.u32[(this.port.recordOf(this.slot) + offset) >>> 2] as number;
   }
 
+  /** The backend's handle of it. */
+  get handle(): number {
+    return this.field(layout.Connection.handle) | 0;
+  }
+
   statistics(): ConnectionStatistics {
     const { port, slot } = this;
     return this.lastStatistics ?? connectionStatistics(port.core, port.recordOf(slot));

@@ -7,7 +7,6 @@ import { type ConnectionOrigin, ConnectionState } from './connection-state.ts';
 import type { Entity } from './entity.ts';
 import { OverlappedError } from './errors.ts';
 import type { Port } from './port.ts';
-import { handleOf } from './record.ts';
 import type { ConnectionStatistics } from './stats.ts';
 import type { RemoteCall } from './workers/io/remote-connection.ts';
 
@@ -228,12 +227,12 @@ export class Connection<Message = Uint8Array> implements Entity {
   }
 
   get remoteAddress(): SocketAddress | undefined {
-    if (this.#hasSocket) this.#remote ??= this.port.driver.remoteAddress(this.#handle);
+    if (this.#hasSocket) this.#remote ??= this.port.driver.remoteAddress(this.#state.handle);
     return this.#remote;
   }
 
   get localAddress(): SocketAddress | undefined {
-    if (this.#hasSocket) this.#local ??= this.port.driver.localAddress(this.#handle);
+    if (this.#hasSocket) this.#local ??= this.port.driver.localAddress(this.#state.handle);
     return this.#local;
   }
 
@@ -244,24 +243,20 @@ export class Connection<Message = Uint8Array> implements Entity {
   /** @throws OverlappedError CLOSED */
   configure(options: { readonly noDelay: boolean; readonly keepAliveMs: number }): void {
     if (!this.#hasSocket) throw this.#state.closedError();
-    this.port.driver.configure(this.#handle, options);
+    this.port.driver.configure(this.#state.handle, options);
   }
 
   /** Does not keep the host's process alive. */
   unref(): void {
-    if (!this.#state.isOver) this.port.driver.setReferenced(this.#handle, false);
+    if (!this.#state.isOver) this.port.driver.setReferenced(this.#state.handle, false);
   }
 
   ref(): void {
-    if (!this.#state.isOver) this.port.driver.setReferenced(this.#handle, true);
+    if (!this.#state.isOver) this.port.driver.setReferenced(this.#state.handle, true);
   }
 
   get #hasSocket(): boolean {
     return this.#state.opened && !this.#state.isOver;
-  }
-
-  get #handle(): number {
-    return handleOf(this.port, this.#state.slot);
   }
 
   // ------------------------------------------------------------ for the port

@@ -28,7 +28,8 @@ export {
   varint,
 } from './framing.ts';
 export { type HostInfo, info } from './info.ts';
-export { Port, type PortBackend, type PortLeftovers } from './port.ts';
+export { Port, type PortLeftovers } from './port.ts';
+export type { PortBackend } from './port-opening.ts';
 export type { BackendName, PortOptions } from './port-options.ts';
 export type { BackendReport } from './registry.ts';
 export { listen, Server, type ServerStatistics } from './server.ts';

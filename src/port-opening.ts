@@ -9,13 +9,19 @@ import {
   type Regions,
   receiveBufferStride,
   regionBytes,
+  type SharingSizes,
 } from './core/regions.ts';
 import { OverlappedError } from './errors.ts';
 import { integerOption, invalidOption } from './options.ts';
-import type { PortBackend } from './port.ts';
 import type { PortOptions } from './port-options.ts';
-import type { PortPlace } from './port-place.ts';
-import { chooseBackend } from './registry.ts';
+import { type BackendReport, chooseBackend } from './registry.ts';
+
+/** Which backend a port runs on, and why that one. */
+export interface PortBackend {
+  readonly name: string;
+  readonly reason: string;
+  readonly tried: readonly BackendReport[];
+}
 
 export interface PortParts {
   readonly core: Core;
@@ -23,6 +29,14 @@ export interface PortParts {
   readonly driver: Driver;
   readonly backend: PortBackend;
   readonly sizes: RegionSizes;
+}
+
+/** What the opening needs to know of the port's place. */
+export interface OpeningPlace {
+  /** It is driven by `waitAndTurn`, not by the host's event loop. */
+  readonly isBlocking: boolean;
+  /** The port is shared: how many workers, and locks. */
+  readonly sharing?: SharingSizes | undefined;
 }
 
 /** A core without anything in it, and the sizes of what is to come. */
@@ -44,7 +58,7 @@ interface Placed {
  */
 export async function openParts(
   options: PortOptions,
-  place: PortPlace,
+  place: OpeningPlace,
   failed: Map<string, string> = new Map(),
 ): Promise<PortParts> {
   const { selection, reason, tried } = await chooseBackend(options.backend, failed);
@@ -74,7 +88,7 @@ export async function openParts(
   return { core, regions, driver, backend: { name: selection.name, reason, tried }, sizes };
 }
 
-function sizesOf(options: PortOptions, { sharing }: PortPlace): RegionSizes {
+function sizesOf(options: PortOptions, { sharing }: OpeningPlace): RegionSizes {
   const size = (name: SizeName, otherwise: number, min: number, max: number) =>
     integerOption(name, options[name], otherwise, min, max);
   return {

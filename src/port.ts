@@ -12,22 +12,14 @@ import { Dispatcher } from './dispatch.ts';
 import type { Entity } from './entity.ts';
 import { OverlappedError } from './errors.ts';
 import { Payloads } from './payloads.ts';
-import { openParts, type PortParts } from './port-opening.ts';
+import { openParts, type PortBackend, type PortParts } from './port-opening.ts';
 import type { PortOptions } from './port-options.ts';
 import { type PortPlace, THIS_THREAD } from './port-place.ts';
 import type { PortShare } from './port-share.ts';
 import { ProfileTable } from './profile.ts';
-import type { BackendReport } from './registry.ts';
 import { type PortStatistics, portStatistics } from './stats.ts';
 import { Sweeps } from './sweeps.ts';
 import { TurnLoop } from './turn-loop.ts';
-
-/** Which backend a port runs on, and why that one. */
-export interface PortBackend {
-  readonly name: string;
-  readonly reason: string;
-  readonly tried: readonly BackendReport[];
-}
 
 /** What a closed port left behind: all zero after an orderly end. */
 export interface PortLeftovers extends Leftovers {

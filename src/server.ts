@@ -1,6 +1,6 @@
 /** `listen`: a listener and its connections. */
 import * as layout from '#generated/layout';
-import type { Endpoint, ListenerOptions, SocketAddress } from '../backends/backend.ts';
+import type { Endpoint, SocketAddress } from '../backends/backend.ts';
 import { Connection } from './connection.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { endpointOf } from './endpoint.ts';
@@ -8,11 +8,13 @@ import type { Entity } from './entity.ts';
 import type { OverlappedError } from './errors.ts';
 import { checkHandlers, type Group, groupOf } from './handlers.ts';
 import { booleanOption, integerOption, invalidOption, knownOptions } from './options.ts';
-import type { Port, PortBackend } from './port.ts';
+import type { Port } from './port.ts';
+import type { PortBackend } from './port-opening.ts';
 import { acquirePort, CONNECTION_OPTION_NAMES, canceled, PORT_OPTION_NAMES } from './ports.ts';
 import { type Profile, profileValues, streamOptions } from './profile.ts';
 import { closeOnAbort, createRecord, handleOf, openingToken } from './record.ts';
 import type { ListenOptions, WorkerListenOptions } from './types.ts';
+import type { HandOverOptions } from './workers/io/listener.ts';
 import type { WorkerServer } from './workers/io/worker-server.ts';
 
 const OPTION_NAMES = new Set([
@@ -225,7 +227,7 @@ export async function listen<Message>(
   options: ListenOptions<Message> | WorkerListenOptions,
 ): Promise<Server<Message> | WorkerServer> {
   if (!isThreadless(options)) {
-    const { listenWithWorkers } = await import('./workers/io/worker-server.ts');
+    const { listenWithWorkers } = await import('./workers/io/listen.ts');
     return listenWithWorkers(options, (own, handOver) => listenHere(own, handOver));
   }
   return listenHere(options);
@@ -240,9 +242,6 @@ function isThreadless<Message>(
   }
   return true;
 }
-
-/** Sockets go from one thread to another. */
-export type HandOverOptions = Pick<ListenerOptions, 'handOver' | 'adopts'>;
 
 /** @internal `listen` without workers. */
 export async function listenHere<Message>(

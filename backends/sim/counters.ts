@@ -1,7 +1,7 @@
 /** What the network counts. */
 
 /** Counted for each completion or each pass: fields, because a map of names takes its time. */
-class Frequent {
+export class Frequent {
   completions = 0;
   passes = 0;
   segments = 0;

@@ -13,29 +13,31 @@ import type {
   StreamOptions,
 } from '../backend.ts';
 import { toSocketAddress } from './addresses.ts';
-import { DatagramSocket } from './datagram-socket.ts';
+import type { DatagramSocket } from './datagram-socket.ts';
 import { Handles } from './handles.ts';
 import { hostTask } from './host-task.ts';
-import { fillRange, isInside, sumOf } from './lent.ts';
-import { ListenerSocket } from './listener-socket.ts';
-import type { Attempt, SimNetwork } from './network.ts';
+import type { ListenerSocket } from './listener-socket.ts';
+import { lend } from './loans.ts';
+import type { SimNetwork } from './network.ts';
+import { Openings } from './openings.ts';
 import { Operation, type Perform, type Socket } from './operation.ts';
 import { Pending } from './pending.ts';
+import type { PumpedDriver } from './pump.ts';
 import { Reports } from './reports.ts';
 import { Shortage } from './shortage.ts';
-import type { StreamEnd } from './stream.ts';
-import { StreamSocket } from './stream-socket.ts';
+import type { StreamSocket } from './stream-socket.ts';
 import { systemErrorName } from './system-errors.ts';
 
 const performSend: Perform = (operation, socket) => (socket as StreamSocket).send(operation);
 
-export class SimDriver implements Driver {
+export class SimDriver implements Driver, PumpedDriver {
   readonly limits: Limits;
   readonly #host: BackendHost;
   readonly #network: SimNetwork;
   readonly #handles = new Handles();
   readonly #operations = new Pending();
   readonly #reports: Reports;
+  readonly #openings: Openings;
   readonly #shortage: Shortage;
   /** Submitted, and performed by the next `flush`. */
   #submitted: (Operation | (() => void))[] = [];
@@ -55,6 +57,7 @@ export class SimDriver implements Driver {
     this.#reports = new Reports(host, network, network.join(this), (operation) =>
       this.#over(operation),
     );
+    this.#openings = new Openings(host, network, this.#handles, this.#reports);
     this.#shortage = new Shortage(host, network, () => {
       this.#isWoken = true; // a loop that ran short of them wants to know
     });
@@ -117,7 +120,6 @@ export class SimDriver implements Driver {
     this.#network.kick();
   }
 
-  /** Lets the loop handle what was reported. Called by the pump, once a batch. */
   deliver(): void {
     const ready = this.#ready;
     if (ready === undefined || this.#isWaiting || (this.#reports.unhandled === 0 && !this.#isWoken))
@@ -130,28 +132,9 @@ export class SimDriver implements Driver {
   // ------------------------------------------------------------ operations
 
   listen(token: number, endpoint: Endpoint, options: ListenerOptions): void {
-    this.#submit('listen', token, 0, 0, (operation) => {
-      let socket: ListenerSocket | undefined;
-      const outcome = this.#network.listen(
-        endpoint,
-        (address) => {
-          socket = this.#handles.open(
-            (handle) =>
-              new ListenerSocket(
-                handle,
-                this.#network,
-                this.#reports,
-                (end) => this.#adopt(end),
-                address,
-                options,
-              ),
-          );
-          return socket;
-        },
-        options.reusePort,
-      );
-      this.#finishOpening(operation, socket ?? (outcome as number));
-    });
+    this.#submit('listen', token, 0, 0, (operation) =>
+      this.#openings.listen(operation, endpoint, options),
+    );
   }
 
   accept(token: number, listener: number): void {
@@ -162,58 +145,15 @@ export class SimDriver implements Driver {
 
   connect(token: number, endpoint: Endpoint, _options: StreamOptions): void {
     this.#connecting += 1;
-    this.#submit('connect', token, 0, 0, (operation) => {
-      const attempt: Attempt = {
-        endpoint,
-        isOff: false,
-        isWaiting: false,
-        settle: (outcome) => {
-          this.#finishOpening(
-            operation,
-            typeof outcome === 'number' ? outcome : this.#adopt(outcome),
-          );
-        },
-      };
-      operation.cancel = () => {
-        const { random, settings } = this.#network;
-        const host = 'host' in endpoint ? endpoint.host : endpoint.path;
-        const isHopeless = attempt.isWaiting || settings.blackhole.includes(host);
-        if (!isHopeless && !this.#isDisposed && random.chance(settings.loseCancelProbability)) {
-          this.#network.count('cancelsLost');
-          return;
-        }
-        attempt.isOff = true;
-        this.#reports.finish(operation, layout.ERROR_CANCELED);
-      };
-      this.#network.connect(attempt);
-    });
+    this.#submit('connect', token, 0, 0, (operation) =>
+      this.#openings.connect(operation, endpoint),
+    );
   }
 
   bind(token: number, endpoint: Endpoint, options: DatagramOptions): void {
-    this.#submit('bind', token, 0, 0, (operation) => {
-      let socket: DatagramSocket | undefined;
-      const peer = options.peer === undefined ? undefined : this.#network.resolve(options.peer);
-      const outcome = this.#network.bind(
-        endpoint,
-        (address) => {
-          socket = this.#handles.open(
-            (handle) =>
-              new DatagramSocket(
-                handle,
-                this.#network,
-                this.#host,
-                this.#reports,
-                address,
-                peer,
-                options.reuseAddress,
-              ),
-          );
-          return socket;
-        },
-        options.reuseAddress,
-      );
-      this.#finishOpening(operation, socket ?? (outcome as number));
-    });
+    this.#submit('bind', token, 0, 0, (operation) =>
+      this.#openings.bind(operation, endpoint, options),
+    );
   }
 
   receive(token: number, handle: number, offset: number, length: number): void {
@@ -327,6 +267,7 @@ export class SimDriver implements Driver {
   dispose(): Promise<Leftovers> {
     const wasDisposed = this.#isDisposed;
     this.#isDisposed = true;
+    this.#openings.isEnding = true;
     this.flush();
     return new Promise((resolve) => {
       hostTask(() => {
@@ -374,7 +315,7 @@ export class SimDriver implements Driver {
   ): void {
     const operation = this.#spare.pop() ?? new Operation();
     operation.begin(kind, token, target, socketKind, offset, length, perform);
-    this.#lend(operation);
+    lend(operation, this.#host.core, this.#network);
     if (!this.#operations.add(operation)) {
       this.#network.violate('limitViolations', `token ${token} is pending already`);
     }
@@ -421,32 +362,6 @@ export class SimDriver implements Driver {
     this.#submit(kind, token, offset, length, perform, handle, socketKind);
   }
 
-  #lend(operation: Operation): void {
-    const { kind, offset, length } = operation;
-    const { settings, patternRandom } = this.#network;
-    const { core } = this.#host;
-    const isArmed = kind === 'receive' && settings.selectsBuffers;
-    const isReceive = (kind === 'receive' && !isArmed) || kind === 'receiveFrom';
-    const isSend = kind === 'send' || kind === 'sendTo';
-    if (!isReceive && !isSend) return;
-    const isStream = kind === 'send' || kind === 'receive';
-    const least = isStream ? (isReceive ? 1 : 0) : layout.ADDRESS_BYTES;
-    const most = isStream ? settings.maxTransferBytes : Infinity;
-    if (!isInside(core, offset, length) || length < least || length > most) {
-      this.#network.violate('limitViolations', `${kind} of ${length} bytes at ${offset}`);
-      return;
-    }
-    if (!settings.checkLent) return;
-    if (isReceive) {
-      operation.lent = 'filled';
-      operation.lentMark = patternRandom.integer(1, 255);
-      fillRange(core, offset, length, operation.lentMark);
-    } else {
-      operation.lent = 'summed';
-      operation.lentMark = sumOf(core, offset, length);
-    }
-  }
-
   /** The final completion of an operation is being reported. */
   #over(operation: Operation): void {
     const { kind, socket } = operation;
@@ -457,21 +372,5 @@ export class SimDriver implements Driver {
     if ((kind !== 'receive' && kind !== 'send') || this.#isDisposed) return;
     operation.rest();
     this.#spare.push(operation);
-  }
-
-  #adopt(end: StreamEnd): StreamSocket {
-    return this.#handles.open(
-      (handle) => new StreamSocket(handle, this.#network, this.#host, this.#reports, end),
-    );
-  }
-
-  #finishOpening(operation: Operation, outcome: Socket | number): void {
-    if (typeof outcome === 'number') {
-      this.#reports.finish(operation, outcome);
-      return;
-    }
-    this.#reports.finish(operation, outcome.handle);
-    outcome.timeMs = operation.timeMs;
-    outcome.order = operation.order;
   }
 }

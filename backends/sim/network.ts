@@ -11,12 +11,11 @@ import type { Endpoint } from '../backend.ts';
 import { AddressTable } from './address-table.ts';
 import { isSame, isWildcard, loopbackOf, Names, type NetworkAddress } from './addresses.ts';
 import { Counters } from './counters.ts';
-import type { SimDriver } from './driver.ts';
 import { type SimOptions, type SimSettings, settingsOf } from './options.ts';
-import { Pump } from './pump.ts';
+import { Pump, type PumpedDriver, type PumpedNetwork } from './pump.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
-import { Pipe, StreamEnd } from './stream.ts';
+import { Pipe, StreamEnd, type StreamNetwork } from './stream.ts';
 
 /** A connect under way. It ends by exactly one call of `settle`, unless `isOff`. */
 export interface Attempt {
@@ -53,14 +52,14 @@ interface Queued extends Listening {
   waiting?: { attempt: Attempt; address: NetworkAddress }[];
 }
 
-export class SimNetwork {
+export class SimNetwork implements PumpedNetwork, StreamNetwork {
   readonly settings: SimSettings;
   readonly scheduler = new Scheduler();
   /** Decides everything that happens. */
   readonly random: Random;
   /** Patterns only, so that checking does not change what happens. */
   readonly patternRandom: Random;
-  readonly drivers = new Set<SimDriver>();
+  readonly drivers = new Set<PumpedDriver>();
   readonly #names = new Names();
   readonly #listening = new AddressTable<Queued>();
   readonly #bound = new AddressTable<Bound>();
@@ -106,7 +105,7 @@ export class SimNetwork {
   }
 
   /** Number of a new driver. */
-  join(driver: SimDriver): number {
+  join(driver: PumpedDriver): number {
     this.drivers.add(driver);
     this.#driversMade += 1;
     return this.#driversMade - 1;

@@ -6,8 +6,10 @@
  *
  * With several threads one of them pumps at a time, under the network's lock.
  */
+import type { Frequent } from './counters.ts';
 import { hostPause, hostTask, hostTaskUnreferenced } from './host-task.ts';
-import type { SimNetwork } from './network.ts';
+import type { SimSettings } from './options.ts';
+import type { Scheduler } from './scheduler.ts';
 
 /**
  * Passes that the program gets before time jumps to a timer: what it awaits
@@ -21,8 +23,28 @@ const PATIENCE_PASSES = 8;
  */
 const PATIENCE_MS = 4;
 
+/** What the pump needs of a driver. */
+export interface PumpedDriver {
+  /** Keeps the process alive while something is scheduled. */
+  readonly isReferenced: boolean;
+  /** Several threads may work on the memory of its port. */
+  readonly isShared: boolean;
+  /** Lets the loop handle what was reported. Called once a batch. */
+  deliver(): void;
+}
+
+/** What the pump needs of its network. */
+export interface PumpedNetwork {
+  readonly settings: SimSettings;
+  readonly scheduler: Scheduler;
+  readonly frequent: Frequent;
+  readonly drivers: Iterable<PumpedDriver>;
+  /** Breaches of the contract since the last call: they are thrown. */
+  takeViolations(): Error[];
+}
+
 export class Pump {
-  readonly #network: SimNetwork;
+  readonly #network: PumpedNetwork;
   /** Number of the task that may run; older ones do nothing. */
   #task = 0;
   #isTaskPending = false;
@@ -31,7 +53,7 @@ export class Pump {
   #isPassing = false;
   #patience = PATIENCE_PASSES;
 
-  constructor(network: SimNetwork) {
+  constructor(network: PumpedNetwork) {
     this.#network = network;
   }
 

@@ -6,7 +6,7 @@ import * as layout from '#generated/layout';
 import { AddressRecords } from '../../src/core/address.ts';
 import type { BackendHost } from '../backend.ts';
 import type { Chunk } from './byte-queue.ts';
-import { isFilled, sumOf } from './lent.ts';
+import { takeBack } from './loans.ts';
 import type { SimNetwork } from './network.ts';
 import type { Moment, Operation, Reporter } from './operation.ts';
 import { isBefore, Scheduled } from './scheduler.ts';
@@ -84,7 +84,7 @@ export class Reports implements Reporter {
   }
 
   reportBuffer(operation: Operation, result: number, buffer: number): void {
-    this.#check(operation);
+    takeBack(operation, this.#host.core, this.#network);
     const more = operation.isDecided ? 0 : layout.COMPLETION_MORE;
     if (operation.isDecided) this.#over(operation);
     this.#report(operation, result, layout.COMPLETION_BUFFER | more, buffer);
@@ -141,7 +141,7 @@ export class Reports implements Reporter {
   }
 
   #reportEnd(operation: Operation): void {
-    this.#check(operation);
+    takeBack(operation, this.#host.core, this.#network);
     this.#write(operation);
     const { result } = operation;
     this.#over(operation);
@@ -155,21 +155,6 @@ export class Reports implements Reporter {
       this.#network.trace(`${this.#driver} ${kind} ${token} ${result} ${flags}`);
     }
     this.#host.complete(token, result, flags, buffer, systemErrorOf(result));
-  }
-
-  #check({ lent, lentMark, kind, token, offset, length }: Operation): void {
-    if (lent === 'nothing') return;
-    const { core } = this.#host;
-    const isUntouched =
-      lent === 'filled'
-        ? isFilled(core, offset, length, lentMark)
-        : sumOf(core, offset, length) === lentMark;
-    if (isUntouched) return;
-    this.#network.violate(
-      'lentViolations',
-      `the range lent to ${kind} (token ${token}) was touched before its completion: ` +
-        `${length} bytes at ${offset}`,
-    );
   }
 
   #write({ bytes, bytesStart, bytesCount, from, offset }: Operation): void {

@@ -9,11 +9,23 @@
 
 import type { NetworkAddress } from './addresses.ts';
 import { ByteQueue, type Chunk } from './byte-queue.ts';
-import type { SimNetwork } from './network.ts';
+import type { Frequent } from './counters.ts';
+import type { SimSettings } from './options.ts';
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** What a connection needs of the network that it is in: time, chance and counters. */
+export interface StreamNetwork {
+  readonly settings: SimSettings;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly frequent: Frequent;
+  count(name: string): void;
+}
 
 /** One direction. What is sent arrives in order, later. */
 export class Pipe {
-  readonly #network: SimNetwork;
+  readonly #network: StreamNetwork;
   readonly #arrived = new ByteQueue();
   #lastArrivalMs = 0;
   #lineFreeMs = 0;
@@ -32,7 +44,7 @@ export class Pipe {
   /** Set once the receiving side is closed: what arrives is dropped and answered by a reset. */
   refuse: (() => void) | undefined;
 
-  constructor(network: SimNetwork) {
+  constructor(network: StreamNetwork) {
     this.#network = network;
   }
 
@@ -146,7 +158,7 @@ export class Pipe {
 
 /** One side of a connection. */
 export class StreamEnd {
-  readonly #network: SimNetwork;
+  readonly #network: StreamNetwork;
   readonly incoming: Pipe;
   readonly outgoing: Pipe;
   readonly local: NetworkAddress;
@@ -158,7 +170,7 @@ export class StreamEnd {
   onReset: () => void = () => {};
 
   constructor(
-    network: SimNetwork,
+    network: StreamNetwork,
     incoming: Pipe,
     outgoing: Pipe,
     local: NetworkAddress,

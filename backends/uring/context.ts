@@ -6,6 +6,7 @@ import type { BackendHost, SocketAddress } from '../backend.ts';
 import { linuxErrno } from '../errno.ts';
 import { HandleTable } from '../stream/handles.ts';
 import * as c from './constants.ts';
+import { freshCounts } from './counters.ts';
 import type { NativeMemory } from './memory.ts';
 import type { CheckedOptions } from './options.ts';
 import type { Ring } from './ring.ts';
@@ -47,27 +48,6 @@ export interface Entry {
 export interface SocketOwner {
   /** Nothing is accepted on it any more. */
   closing(): void;
-}
-
-/** Counters of a driver: see `BackendCounters`. */
-export const COUNTERS = [
-  'enters',
-  'submitted',
-  'waits',
-  'wakes',
-  'passes',
-  'fullRings',
-  'accepts',
-  'acceptsRefused',
-  'cancels',
-  'stale',
-  'staleSocketsReplaced',
-] as const;
-export type Counter = (typeof COUNTERS)[number];
-export type Counts = { [name in Counter]: number };
-
-export function freshCounts(): Counts {
-  return Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Counts;
 }
 
 /** Numbers of a report that waits. */

@@ -4,7 +4,7 @@
  * here, in order, until a later pass.
  */
 import * as layout from '#generated/layout';
-import type { Counts } from './context.ts';
+import type { Counts } from './counters.ts';
 import type { NativeMemory } from './memory.ts';
 import type { Ring } from './ring.ts';
 

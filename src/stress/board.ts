@@ -81,3 +81,9 @@ export class Board {
     }
   }
 }
+
+/** What a role works with. */
+export interface Stage {
+  readonly core: Core;
+  readonly board: Board;
+}

@@ -1,7 +1,7 @@
 /** A thread of the lock experiment (R6): makes one operation after the other, on connections at random. */
 import { InOrderStore, LOCK_STRIDE, NOTHING } from '#generated/layout';
 import type { Core } from '../core/core.ts';
-import type { Stage } from './stress.worker.ts';
+import type { Stage } from './board.ts';
 
 /** Where a connection's record of this experiment has its parts. */
 export const CONNECTION = {

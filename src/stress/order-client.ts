@@ -2,8 +2,8 @@
 import { deferred } from '../deferred.ts';
 import { type Connection, listen, raw } from '../index.ts';
 import { type SharedSocketBackend, sharedSockets } from '../registry.ts';
+import type { Stage } from './board.ts';
 import { EchoClient, type EchoPlan } from './echo-client.ts';
-import type { Stage } from './stress.worker.ts';
 
 export interface OrderClientTask {
   readonly backend: SharedSocketBackend;

@@ -8,7 +8,7 @@ import type { SharedSocket } from '../../backends/shared-socket.ts';
 import type { ReorderBuffer } from '../core/reorder-buffer.ts';
 import { OverlappedError } from '../errors.ts';
 import { type SharedSocketBackend, sharedSockets } from '../registry.ts';
-import type { Board } from './board.ts';
+import type { Board, Stage } from './board.ts';
 import {
   JobRecord,
   type OrderHandle,
@@ -18,7 +18,6 @@ import {
   ReceiveRecord,
   WriteRecord,
 } from './order-memory.ts';
-import type { Stage } from './stress.worker.ts';
 import { checksum } from './work.ts';
 
 export interface OrderTask {

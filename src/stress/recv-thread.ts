@@ -1,9 +1,9 @@
 /** The threads of the receive experiment (R16): those that receive, and in the simulation the one that sends. */
 import { Lock } from '../core/lock.ts';
 import { type SharedSocketBackend, sharedSockets } from '../registry.ts';
+import type { Stage } from './board.ts';
 import { checkPattern, fillPattern } from './pattern.ts';
 import { Random } from './random.ts';
-import type { Stage } from './stress.worker.ts';
 
 export interface ReceiverTask {
   readonly backend: SharedSocketBackend;

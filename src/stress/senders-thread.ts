@@ -2,8 +2,8 @@
 import { Lock } from '../core/lock.ts';
 import { Sequencer } from '../core/sequencer.ts';
 import { type SharedSocketBackend, sharedSockets } from '../registry.ts';
+import type { Stage } from './board.ts';
 import { type PacketPlan, writePacket } from './packet.ts';
-import type { Stage } from './stress.worker.ts';
 import { PacketValidator, type Validation } from './validator.ts';
 
 export interface SenderTask {

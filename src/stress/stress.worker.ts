@@ -1,18 +1,12 @@
 /** What a thread of an experiment starts with: finds its role, waits for the others, and runs it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Core, type CoreHandle } from '../core/core.ts';
-import { Board } from './board.ts';
+import { Board, type Stage } from './board.ts';
 import { runLocks } from './locks-thread.ts';
 import { runOrderClient } from './order-client.ts';
 import { runOrderIo, runOrderPool } from './order-thread.ts';
 import { runReceiver, runSource } from './recv-thread.ts';
 import { runSender, runSink } from './senders-thread.ts';
-
-/** What a role works with. */
-export interface Stage {
-  readonly core: Core;
-  readonly board: Board;
-}
 
 /** Prepares at once; what it returns runs once the gate is open. */
 const roles = {

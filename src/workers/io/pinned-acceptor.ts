@@ -6,15 +6,12 @@
 import type { AcceptedSocket, SocketAddress } from '../../../backends/backend.ts';
 import { Port, type PortLeftovers } from '../../port.ts';
 import { type BackendDescription, describedBackend } from '../../registry.ts';
-import type { HandOverOptions, Server } from '../../server.ts';
 import type { PortStatistics } from '../../stats.ts';
 import type { IoThread } from './io-thread.ts';
+import type { Listen, Listener } from './listener.ts';
 import type { ToWorker } from './messages.ts';
 import { Lane } from './pinned-lane.ts';
 import type { WorkerSettings } from './settings.ts';
-
-/** `listen` without workers. */
-export type ListenHere = (options: object, handOver?: HandOverOptions) => Promise<Server>;
 
 /** Of a port that has a listener and no connection. */
 const SIZES = {
@@ -31,7 +28,7 @@ export class PinnedAcceptor {
   readonly #most: number;
   /** By the worker's number. */
   readonly #lanes: (Lane | undefined)[];
-  #server: Server | undefined;
+  #listener: Listener | undefined;
   /** Who got the last one. */
   #last = 0;
   #closing: Promise<PortLeftovers> | undefined;
@@ -50,7 +47,7 @@ export class PinnedAcceptor {
   static async open(
     backend: BackendDescription,
     settings: WorkerSettings,
-    listen: ListenHere,
+    listen: Listen,
   ): Promise<PinnedAcceptor> {
     const { port, host, backlog, ipv6Only } = settings.options;
     const selection = await describedBackend(backend.name, backend.options);
@@ -59,7 +56,7 @@ export class PinnedAcceptor {
     const where = Object.entries({ port, host, backlog, ipv6Only });
     const given = where.filter(([, value]) => value !== undefined);
     try {
-      acceptor.#server = await listen(
+      acceptor.#listener = await listen(
         { ...Object.fromEntries(given), on: own },
         { handOver: (accepted) => acceptor.#handOver(accepted) },
       );
@@ -71,7 +68,7 @@ export class PinnedAcceptor {
   }
 
   get address(): SocketAddress {
-    return (this.#server as Server).address;
+    return (this.#listener as Listener).address;
   }
 
   /** What a worker is given to listen; it gets connections from `offer` on. */
@@ -84,7 +81,7 @@ export class PinnedAcceptor {
   /** Some worker may take connections that it did not before. */
   offer(): void {
     if (this.#closing !== undefined) return;
-    this.#port.driver.offer?.((this.#server as Server).listenerHandle);
+    this.#port.driver.offer?.((this.#listener as Listener).listenerHandle);
   }
 
   /** The thread is gone: the sockets that were on their way to it. */
@@ -122,7 +119,7 @@ export class PinnedAcceptor {
   }
 
   get acceptErrors(): number {
-    return this.#server?.statistics().acceptErrors ?? 0;
+    return this.#listener?.statistics().acceptErrors ?? 0;
   }
 
   get portStatistics(): PortStatistics {
@@ -130,8 +127,8 @@ export class PinnedAcceptor {
   }
 
   refer(isReferenced: boolean): void {
-    if (isReferenced) this.#server?.ref();
-    else this.#server?.unref();
+    if (isReferenced) this.#listener?.ref();
+    else this.#listener?.unref();
   }
 
   /** Nothing is accepted any more; what nobody has taken is reset. */

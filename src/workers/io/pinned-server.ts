@@ -6,7 +6,8 @@
  */
 import type { SocketAddress } from '../../../backends/backend.ts';
 import { OverlappedError } from '../../errors.ts';
-import type { PortBackend, PortLeftovers } from '../../port.ts';
+import type { PortLeftovers } from '../../port.ts';
+import type { PortBackend } from '../../port-opening.ts';
 import {
   type BackendDescription,
   chooseSpreadingBackend,
@@ -16,8 +17,9 @@ import {
 import type { PortStatistics } from '../../stats.ts';
 import { Calls } from './calls.ts';
 import { type IoThread, StartError, type WorkerCall } from './io-thread.ts';
+import type { Listen } from './listener.ts';
 import { recordError } from './messages.ts';
-import { type ListenHere, PinnedAcceptor } from './pinned-acceptor.ts';
+import { PinnedAcceptor } from './pinned-acceptor.ts';
 import type { RemoteConnection } from './remote-connection.ts';
 import { canceled, Seats } from './seats.ts';
 import type { WorkerSettings } from './settings.ts';
@@ -46,7 +48,7 @@ export class PinnedServer implements WorkerServer {
   readonly #seats: Seats;
   readonly #calls: Calls;
   readonly #handsOver: boolean;
-  readonly #listen: ListenHere;
+  readonly #listen: Listen;
   readonly #relayed = new Map<number, Relayed>();
   /** Calls of this thread, by the thread that they went to. */
   readonly #asked = new Map<number, IoThread>();
@@ -59,7 +61,7 @@ export class PinnedServer implements WorkerServer {
   private constructor(
     settings: WorkerSettings,
     { choice, description, drivers, handsOver }: SpreadingChoice,
-    listen: ListenHere,
+    listen: Listen,
   ) {
     const { driver = drivers[0] } = settings;
     if (driver === undefined || !drivers.includes(driver)) {
@@ -93,7 +95,7 @@ export class PinnedServer implements WorkerServer {
   }
 
   /** See `listenWithWorkers`. */
-  static async open(settings: WorkerSettings, listen: ListenHere): Promise<WorkerServer> {
+  static async open(settings: WorkerSettings, listen: Listen): Promise<WorkerServer> {
     if (settings.options.path !== undefined) {
       throw new OverlappedError(
         'NOT_SUPPORTED',

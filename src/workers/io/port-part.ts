@@ -7,7 +7,7 @@ import type { Port } from '../../port.ts';
 import type { PortShare } from '../../port-share.ts';
 import type { ProfileValues } from '../../profile.ts';
 import { askForSweeps } from './bell.ts';
-import { SharedState } from './shared-state.ts';
+import { SharedState, type ThreadPart } from './shared-state.ts';
 import { SharedWaits } from './shared-waits.ts';
 
 const EVENT_WORDS = layout.EVENT_BYTES / 4;
@@ -15,7 +15,7 @@ const RECORD = layout.Connection;
 /** States in which a connection has a limited time. */
 const ENDING = layout.STATE_RECEIVE_ENDED | layout.STATE_FAILED | layout.STATE_CLOSING;
 
-export abstract class PortPart implements PortShare {
+export abstract class PortPart implements PortShare, ThreadPart {
   abstract readonly sweepsElsewhere: boolean;
   readonly waits: SharedWaits;
   readonly port: Port;
@@ -42,22 +42,12 @@ export abstract class PortPart implements PortShare {
     return Atomics.load(core.i32, (record + RECORD.owner) >>> 2) === regions.index;
   }
 
-  /**
-   * Whether this thread may touch the connection's record now. Between turns what
-   * others have posted comes first.
-   */
   owns(record: number): boolean {
     if (!this.#hasClaimed(record)) return false;
     if (this.#isDispatching) return true;
     return Atomics.load(this.port.core.i32, (record + RECORD.callsHead) >>> 2) === 0;
   }
 
-  /**
-   * Has the connection's owner do it (R7).
-   * @param call `CALL_*`
-   * @param payload what is sent, or the error that a reset reports
-   * @returns 1, 0 when more is not welcome, or a negative error
-   */
   post(token: number, call: number, payload: Uint8Array | string | number): number {
     const { core, regions, payloads } = this.port;
     const { postCall } = core.exports;

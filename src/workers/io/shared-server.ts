@@ -6,11 +6,13 @@
 import * as layout from '#generated/layout';
 import type { SocketAddress } from '../../../backends/backend.ts';
 import { OverlappedError } from '../../errors.ts';
-import { Port, type PortBackend } from '../../port.ts';
+import { Port } from '../../port.ts';
+import type { PortBackend } from '../../port-opening.ts';
 import { THIS_THREAD } from '../../port-place.ts';
-import type { Profile, ProfileValues } from '../../profile.ts';
+import type { ProfileValues } from '../../profile.ts';
 import { BELL_BYTES, beginSweeps, keepSweeping, listenBell, sweepsWanted } from './bell.ts';
 import { type DriverMessage, type IoThread, StartError } from './io-thread.ts';
+import type { Listen, Listener } from './listener.ts';
 import type { SharedPart } from './messages.ts';
 import { IoPart } from './port-part.ts';
 import { postRemote } from './posted-calls.ts';
@@ -30,18 +32,6 @@ const LOOK_MS = 2;
 const PATIENCE = 0.8;
 /** How long connections may take to be reset, once nobody is waited for. */
 const RESET_LIMIT_MS = 3000;
-
-/** The listening half, which is this thread's: `Server`, without importing it in a circle. */
-export interface Listener {
-  readonly address: SocketAddress;
-  readonly profile: Profile;
-  statistics(): { readonly acceptErrors: number };
-  close(): Promise<void>;
-  ref(): void;
-  unref(): void;
-}
-
-export type Listen = (options: object) => Promise<Listener>;
 
 export class SharedServer implements WorkerServer {
   readonly #settings: WorkerSettings;

@@ -7,7 +7,7 @@
 import * as layout from '#generated/layout';
 import { type ConnectionOrigin, ConnectionState, type PlainCall } from '../../connection-state.ts';
 import { OverlappedError } from '../../errors.ts';
-import type { PortPart } from './port-part.ts';
+import type { SharedWaits } from './shared-waits.ts';
 
 const RECORD = layout.Connection;
 /** The core's call for what another thread asks. */
@@ -20,15 +20,33 @@ const CALLS: Readonly<Record<PlainCall, number>> = {
 /** Until posted sends are looked for again. */
 const POSTED_LOOK_MS = 2;
 
+/** What it needs of its thread's part of the port. */
+export interface ThreadPart {
+  /** Where this thread waits for what others may see first. */
+  readonly waits: Pick<SharedWaits, 'waitWhile'>;
+  /**
+   * Whether this thread may touch the connection's record now. Between turns what
+   * others have posted comes first.
+   */
+  owns(record: number): boolean;
+  /**
+   * Has the connection's owner do it (R7).
+   * @param call `CALL_*`
+   * @param payload what is sent, or the error that a reset reports
+   * @returns 1, 0 when more is not welcome, or a negative error
+   */
+  post(token: number, call: number, payload: Uint8Array | string | number): number;
+}
+
 export class SharedState<Message> extends ConnectionState<Message> {
-  readonly #part: PortPart;
+  readonly #part: ThreadPart;
   readonly #token: number;
   /** A send was refused because the connection is about to end. */
   #refused = false;
   #isWatching = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(origin: ConnectionOrigin<Message>, part: PortPart) {
+  constructor(origin: ConnectionOrigin<Message>, part: ThreadPart) {
     super(origin);
     this.#part = part;
     this.#token = origin.token;

@@ -1,10 +1,8 @@
-/** `listen` with workers: what it returns, and which kind of server it makes. */
+/** What `listen` with workers returns. */
 import type { SocketAddress } from '../../../backends/backend.ts';
-import type { PortBackend, PortLeftovers } from '../../port.ts';
-import type { WorkerListenOptions } from '../../types.ts';
-import type { ListenHere } from './pinned-acceptor.ts';
+import type { PortLeftovers } from '../../port.ts';
+import type { PortBackend } from '../../port-opening.ts';
 import type { RemoteConnection } from './remote-connection.ts';
-import { workerSettings } from './settings.ts';
 import type { WorkerServerStatistics } from './statistics.ts';
 
 /** What a closed server left behind, of all workers: all zero after an orderly end. */
@@ -41,25 +39,4 @@ export interface WorkerServer extends AsyncDisposable {
   /** Does not keep the host's process alive. */
   unref(): void;
   ref(): void;
-}
-
-/**
- * @param listen of this thread, for the port that workers share, or that accepts for theirs
- * @throws OverlappedError INVALID_OPTION, also for a handlers' module that does
- *   not exist, throws while loading or exports no handlers (`cause` is the
- *   exception); TIMED_OUT if it does not load in time; NOT_SUPPORTED where the
- *   backend cannot do it, in words; NO_BUFFERS if there is not enough memory for
- *   so many workers; and what `listen` throws.
- */
-export async function listenWithWorkers(
-  options: WorkerListenOptions,
-  listen: ListenHere,
-): Promise<WorkerServer> {
-  const settings = workerSettings(options);
-  if (settings.scheduling === 'pinned') {
-    const { PinnedServer } = await import('./pinned-server.ts');
-    return PinnedServer.open(settings, listen);
-  }
-  const { SharedServer } = await import('./shared-server.ts');
-  return SharedServer.open(settings, listen);
 }

@@ -24,7 +24,7 @@ export type ReadValue = (thread: number) => { readonly message: unknown } | unde
 
 export class JobBoard {
   readonly #memory: PoolMemory;
-  readonly #lanes: Lanes;
+  readonly #lanes: Lanes<Job>;
   readonly #jobs: (Job | undefined)[];
   /** Jobs by the place of their packet in the queue's ring. */
   readonly #ring: (Job | undefined)[];
@@ -157,7 +157,7 @@ export class JobBoard {
   }
 
   /** The job that has this number of the lane. */
-  numbered(lane: Lane, sequence: number): Job | undefined {
+  numbered(lane: Lane<Job>, sequence: number): Job | undefined {
     return this.#jobs.find(
       (job) => job?.lane === lane && job.sequence === sequence && job.position >= 0,
     );
@@ -229,14 +229,14 @@ export class JobBoard {
     if (job.lane !== undefined) this.#advance(job.lane, nowMs);
   }
 
-  #advance(lane: Lane, nowMs: number): void {
+  #advance(lane: Lane<Job>, nowMs: number): void {
     lane.numbered--;
     const next = lane.backlog.shift();
     if (next !== undefined) this.#number(next, nowMs);
     this.#lanes.letGo(lane);
   }
 
-  laneAt(address: number): Lane | undefined {
+  laneAt(address: number): Lane<Job> | undefined {
     return this.#lanes.at(address);
   }
 }

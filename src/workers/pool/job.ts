@@ -84,7 +84,7 @@ export class Job {
   readonly token: number;
   /** Address of its record, in words. */
   readonly record: number;
-  readonly lane: Lane | undefined;
+  readonly lane: Lane<Job> | undefined;
   readonly dispatch: Dispatch;
   /** Its number in the lane, once it is queued. */
   sequence = 0;
@@ -97,7 +97,7 @@ export class Job {
     slot: number,
     token: number,
     record: number,
-    lane: Lane | undefined,
+    lane: Lane<Job> | undefined,
     dispatch: Dispatch,
   ) {
     this.slot = slot;

@@ -2,7 +2,6 @@
 import { InOrderStore } from '#generated/layout';
 import type { Core } from '../../core/core.ts';
 import { ReorderBuffer } from '../../core/reorder-buffer.ts';
-import type { Job } from './job.ts';
 import { LANE_JOBS_MAX, LANE_WINDOW } from './records.ts';
 
 /** What orders jobs: a connection's token, or any other number or text. */
@@ -10,9 +9,10 @@ export type PoolKey = number | string;
 
 /**
  * A lane belongs to a key while that has jobs. Its numbers go on when it is
- * given to the next key: a thread may not have left it yet.
+ * given to the next key: a thread may not have left it yet. What a job is, it
+ * need not know.
  */
-export class Lane {
+export class Lane<Job> {
   readonly store: ReorderBuffer;
   key: PoolKey | undefined;
   /** Jobs with a number and without an answer. */
@@ -48,18 +48,18 @@ export class Lane {
 }
 
 /** The lanes of a pool: as many as keys ever had jobs at one time. */
-export class Lanes {
+export class Lanes<Job> {
   readonly #core: Core;
-  readonly #byKey = new Map<PoolKey, Lane>();
-  readonly #byAddress = new Map<number, Lane>();
-  readonly #free: Lane[] = [];
+  readonly #byKey = new Map<PoolKey, Lane<Job>>();
+  readonly #byAddress = new Map<number, Lane<Job>>();
+  readonly #free: Lane<Job>[] = [];
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   /** The lane of a key, its own while it has jobs. */
-  of(key: PoolKey): Lane {
+  of(key: PoolKey): Lane<Job> {
     let lane = this.#byKey.get(key);
     if (lane !== undefined) return lane;
     lane = this.#free.pop() ?? this.#create();
@@ -68,12 +68,12 @@ export class Lanes {
     return lane;
   }
 
-  at(address: number): Lane | undefined {
+  at(address: number): Lane<Job> | undefined {
     return this.#byAddress.get(address);
   }
 
   /** To be called when a job of the lane was answered. */
-  letGo(lane: Lane): void {
+  letGo(lane: Lane<Job>): void {
     if (lane.numbered > 0 || lane.backlog.length > 0 || lane.key === undefined) return;
     this.#byKey.delete(lane.key);
     lane.key = undefined;
@@ -85,8 +85,8 @@ export class Lanes {
     return this.#byKey.size;
   }
 
-  #create(): Lane {
-    const lane = new Lane(this.#core);
+  #create(): Lane<Job> {
+    const lane = new Lane<Job>(this.#core);
     this.#byAddress.set(lane.store.address, lane);
     return lane;
   }

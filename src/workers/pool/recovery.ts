@@ -71,7 +71,7 @@ function takeBack(memory: PoolMemory, board: JobBoard, job: Job, state: number):
 function leave(
   memory: PoolMemory,
   board: JobBoard,
-  lane: Lane,
+  lane: Lane<Job>,
   sequence: number,
   hooks: RecoveryHooks,
 ): void {
