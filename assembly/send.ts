@@ -3,14 +3,12 @@ import { arenaAlloc } from './arena';
 import { bufferLink } from './buffer';
 import { copyBytes, copyShort } from './copy';
 import { encodedBytes, writeFrame } from './frame/encode';
-import { lengthFieldIs, plainMessageMax } from './frame/length-field';
+import { lengthFieldIs } from './frame/length-field';
 import {
   Connection,
   ERROR_CLOSED,
   ERROR_NO_BUFFERS,
   FRAMING_BIG_ENDIAN,
-  FRAMING_INCLUDES_HEADER,
-  FRAMING_LENGTH_FIELD,
   FRAMING_RAW,
   Framing,
   Pool,
@@ -164,7 +162,7 @@ function appendRun(
   const chunk = changetype<SendChunk>(connection.queueTail);
   const header = framing.size;
   const isBig = (framing.flags & FRAMING_BIG_ENDIAN) != 0;
-  const counted: u32 = framing.flags & FRAMING_INCLUDES_HEADER ? header : 0;
+  const counted: u32 = -framing.toLength;
   const shift = (4 - header) << 3;
   const first = chunk.end;
   const room = maxQueuedBytes - min(connection.queuedBytes, maxQueuedBytes);
@@ -206,7 +204,7 @@ export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
     if (!sendable(connection)) return index;
     const profile = changetype<Profile>(connection.profile);
     const framing = changetype<Framing>(profile.framing);
-    const plainMax: u32 = framing.kind == FRAMING_LENGTH_FIELD ? plainMessageMax(framing) : 0;
+    const plainMax = framing.plainMax;
     // How many lengths are short ones, the least of which is HEAD_BYTES.
     let shorts = min(plainMax, REFERENCE_BYTES_LEAST);
     shorts = framing.size > HEAD_BYTES || shorts < HEAD_BYTES ? 0 : shorts - HEAD_BYTES;

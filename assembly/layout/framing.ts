@@ -8,7 +8,6 @@ export const FRAMING_LINE: u32 = 4;
 export const FRAMING_FIXED: u32 = 5;
 
 export const FRAMING_BIG_ENDIAN: u32 = 1;
-export const FRAMING_INCLUDES_HEADER: u32 = 2;
 export const FRAMING_FAIL_FAST: u32 = 4;
 export const FRAMING_DISCARD_OVERSIZE: u32 = 8;
 export const FRAMING_DELIVER_UNTERMINATED: u32 = 16;
@@ -25,7 +24,8 @@ export class Framing {
   offset: u32;
   /** Bytes of the length field: 1, 2, 3, 4, 8. fixed: the frame's length. delimiter: the longest delimiter's length. */
   size: u32;
-  adjustment: i32;
+  /** lengthField: what the field's value leaves out of the frame's length; may be negative. */
+  uncounted: i32;
   /** Bytes that leave the front before delivery. */
   strip: u32;
   /** Largest frame on the wire, header and delimiter included. */
@@ -35,8 +35,27 @@ export class Framing {
   /** Address of `delimiterCount` FramingDelimiters. */
   delimiters: usize;
   delimiterCount: u32;
+  // The rest is for lengthField: what else would be computed in every call.
+  /** The least value of a frame that is not too short, and how many values above it are good, too. */
+  least: u32;
+  spread: u32;
+  /** From a frame to the 8 bytes that begin (little endian) or end (big endian) with its field; may be negative. */
+  window: i32;
+  /** From there to the message. */
+  toMessage: i32;
+  /** What the value leaves out of the message's length. */
+  toLength: i32;
+  /**
+   * The longest message of a plain length field (nothing before it, nothing
+   * adjusted, the whole header stripped): up to it a frame is the field and the
+   * message, without a further look. 0 for any other framing.
+   */
+  plainMax: u32;
+  /** Those of the 8 bytes that are 0 while the value is below 2^8, and below 2^16. */
+  above8: u64;
+  above16: u64;
 }
-export const FRAMING_BYTES: u32 = 40;
+export const FRAMING_BYTES: u32 = 80;
 
 @unmanaged
 export class FramingDelimiter {

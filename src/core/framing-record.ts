@@ -1,6 +1,6 @@
 /** Writes a description of framing into linear memory, where decoders and encoders read it. */
 import * as layout from '#generated/layout';
-import { checkFraming, type Framing } from '../framing.ts';
+import { checkFraming, type Framing, type LengthFieldFraming } from '../framing.ts';
 
 /** Bytes that `writeFramingRecord` needs for this framing: the record, and its delimiters behind it. */
 export function framingRecordBytes(framing: Framing): number {
@@ -27,13 +27,49 @@ export function writeFramingRecord(memory: WebAssembly.Memory, at: number, frami
   put(record.flags, flags);
   put(record.offset, fields.offset ?? 0);
   put(record.size, fields.size ?? 0);
-  put(record.adjustment, fields.adjustment ?? 0);
   put(record.strip, fields.strip ?? 0);
   put(record.maxFrameBytes, fields.maxFrameBytes);
   put(record.maxBytes, fields.maxBytes ?? 0);
   put(record.delimiters, 0);
   put(record.delimiterCount, 0);
+  put(record.plainMax, 0);
+  if (checked.kind === 'lengthField') writeLengthField(view, checked);
   if (checked.kind === 'delimiter') writeDelimiters(view, at, checked.delimiters);
+}
+
+/** A single byte has no order. It counts as big endian, so that no byte behind it is read. */
+function isBigEndian({ size, endian }: LengthFieldFraming): boolean {
+  return size === 1 || endian === 'big';
+}
+
+/** What depends on the description only, so that no call of the decoder computes it. */
+function writeLengthField(view: DataView, framing: LengthFieldFraming): void {
+  const { offset, size, adjustment, strip, includesHeader } = framing;
+  const record = layout.Framing;
+  const header = offset + size;
+  const isBig = isBigEndian(framing);
+  const uncounted = adjustment + (includesHeader ? 0 : header);
+  // No frame is shorter than its own header, nor than what is stripped from it.
+  const least = Math.max(0, Math.max(header, strip) - uncounted);
+  const most = Math.min(framing.maxFrameBytes - uncounted, 2 ** (8 * size) - 1);
+  const window = isBig ? header - 8 : offset;
+  const isPlain = offset === 0 && adjustment === 0 && strip === size;
+  view.setInt32(record.uncounted, uncounted, true);
+  view.setUint32(record.least, least, true);
+  view.setUint32(record.spread, most - least, true);
+  view.setInt32(record.window, window, true);
+  view.setInt32(record.toMessage, strip - window, true);
+  view.setInt32(record.toLength, uncounted - strip, true);
+  view.setUint32(record.plainMax, isPlain ? most + uncounted - strip : 0, true);
+  view.setBigUint64(record.above8, bytesAbove(1, size, isBig), true);
+  view.setBigUint64(record.above16, bytesAbove(2, size, isBig), true);
+}
+
+/** All but the lowest `low` bytes of a field's value, as they lie in a little endian number of 8 bytes. */
+function bytesAbove(low: number, size: number, isBig: boolean): bigint {
+  if (size <= low) return 0n;
+  const bytes = (1n << BigInt(8 * (size - low))) - 1n;
+  return bytes << BigInt(8 * (isBig ? 8 - size : low));
 }
 
 function writeDelimiters(view: DataView, at: number, delimiters: readonly Uint8Array[]): void {
@@ -56,7 +92,6 @@ interface Fields {
   readonly maxFrameBytes: number;
   readonly offset?: number;
   readonly size?: number;
-  readonly adjustment?: number;
   readonly strip?: number;
   readonly maxBytes?: number;
 }
@@ -75,13 +110,9 @@ function fieldsOf(framing: Framing): Fields {
     case 'lengthField':
       return {
         kind: layout.FRAMING_LENGTH_FIELD,
-        flags:
-          limitFlags(framing) |
-          (framing.endian === 'big' ? layout.FRAMING_BIG_ENDIAN : 0) |
-          (framing.includesHeader ? layout.FRAMING_INCLUDES_HEADER : 0),
+        flags: limitFlags(framing) | (isBigEndian(framing) ? layout.FRAMING_BIG_ENDIAN : 0),
         offset: framing.offset,
         size: framing.size,
-        adjustment: framing.adjustment,
         strip: framing.strip,
         maxFrameBytes: framing.maxFrameBytes,
       };
