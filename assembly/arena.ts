@@ -8,28 +8,31 @@
  * and last in, first out, so what was freed last, and is hot, goes out first.
  * One byte for each smallest block says what starts there (0: nothing does).
  *
- * Merging is put off for up to PAIRS_MAX pairs of an order: a block that is
- * freed and asked for again does not climb and fall through every order.
- * ARENA_PAIRS counts the pairs that are owed, so that they are found, and only
- * looked for, when something larger is wanted.
+ * A block of one of the smaller orders is first put aside as it is, up to
+ * ASIDE_MAX of an order in a singly linked list: what a turn frees the next one
+ * asks for again, and neither looks for buddies. Where nothing else is found,
+ * all that lies aside is merged, and the search begins again; so a block is
+ * found exactly where there is one.
  */
 import { invariant } from './debug';
 import {
   Arena,
   ARENA_HEADS,
   ARENA_MIN_LOG2,
+  ARENA_ASIDE,
+  ARENA_ASIDE_ORDERS,
   ARENA_ORDERS_MAX,
-  ARENA_PAIRS,
   LOCK_FREE,
 } from './layout';
 import { lockAcquire, lockRelease } from './lock';
 
-/** State byte: free, with the order in the low bits; or used, likewise. */
+/** State byte: free, with the order in the low bits; or used, or put aside, likewise. */
 const BLOCK_FREE: u32 = 0x80;
 const BLOCK_USED: u32 = 0x40;
+const BLOCK_ASIDE: u32 = 0x20;
 const ORDER_MASK: u32 = 0x1f;
-/** Pairs of free buddies of one order that may wait to be merged. */
-const PAIRS_MAX: u32 = 4;
+/** Blocks of one order that are put aside: merging all of them must not take long. */
+const ASIDE_MAX: u32 = 1024;
 
 /**
  * The arena's memory starts at `base` (a multiple of 64, not 0) and has
@@ -48,7 +51,9 @@ export function arenaInit(arena: usize, base: usize, sizeLog2: u32, orders: usiz
   record.peakBytes = 0;
   for (let order: u32 = 0; order < ARENA_ORDERS_MAX; order++) {
     store<u32>(arena + ARENA_HEADS + order * 4, 0);
-    store<u8>(arena + ARENA_PAIRS + order, 0);
+  }
+  for (let order: u32 = 0; order < ARENA_ASIDE_ORDERS; order++) {
+    store<u32>(arena + ARENA_ASIDE + order * 4, 0);
   }
   pushFree(arena, record, base, sizeLog2 - ARENA_MIN_LOG2);
 }
@@ -60,23 +65,35 @@ export function arenaAlloc(arena: usize, sizeBytes: u32): usize {
   const order = orderFor(sizeBytes);
   const top = record.sizeLog2 - ARENA_MIN_LOG2;
   arenaLock(arena);
-  let block: usize = 0;
-  let current = order;
-  while ((block = load<u32>(arena + ARENA_HEADS + current * 4)) == 0) {
-    if (current < top) current++;
-    else if (mergeOwed(arena, record)) current = order;
-    else break;
-  }
+  const aside = arena + ARENA_ASIDE + order * 4;
+  let block: usize = order < ARENA_ASIDE_ORDERS ? <usize>load<u32>(aside) : 0;
+  if (block != 0) store<u32>(aside, load<u32>(block));
+  else block = split(arena, record, order);
   if (block != 0) {
-    removeFree(arena, record, block, current);
-    while (current > order) {
-      current--;
-      pushFree(arena, record, block + blockBytes(current), current);
-    }
     setState(record, block, BLOCK_USED | order);
     addUsed(record, blockBytes(order));
   }
   arenaUnlock(arena);
+  return block;
+}
+
+/** A block out of the free lists; 0 when there is none. */
+// @ts-ignore: decorator
+@noinline
+function split(arena: usize, record: Arena, order: u32): usize {
+  const top = record.sizeLog2 - ARENA_MIN_LOG2;
+  let block: usize = 0;
+  let current = order;
+  while ((block = load<u32>(arena + ARENA_HEADS + current * 4)) == 0) {
+    if (current < top) current++;
+    else if (mergeAside(arena, record)) current = order;
+    else return 0;
+  }
+  removeFree(arena, record, block, current);
+  while (current > order) {
+    current--;
+    pushFree(arena, record, block + blockBytes(current), current);
+  }
   return block;
 }
 
@@ -85,20 +102,17 @@ export function arenaFree(arena: usize, ptr: usize): void {
   const record = changetype<Arena>(arena);
   arenaLock(arena);
   if (isUsed(record, ptr)) {
-    let block = ptr;
-    let order = stateOf(record, block) & ORDER_MASK;
+    const order = stateOf(record, ptr) & ORDER_MASK;
     record.usedBytes -= blockBytes(order);
-    setState(record, block, 0);
-    const top = record.sizeLog2 - ARENA_MIN_LOG2;
-    while (order < top) {
-      const buddy = buddyOf(record, block, order);
-      if (stateOf(record, buddy) != (BLOCK_FREE | order)) break;
-      if (load<u8>(arena + ARENA_PAIRS + order) < PAIRS_MAX) break;
-      removeFree(arena, record, buddy, order);
-      if (buddy < block) block = buddy;
-      order++;
-    }
-    pushFree(arena, record, block, order);
+    const aside = arena + ARENA_ASIDE + order * 4;
+    const head: usize = order < ARENA_ASIDE_ORDERS ? <usize>load<u32>(aside) : 0;
+    const length: u32 = head == 0 ? 1 : load<u32>(head, 4) + 1;
+    if (order < ARENA_ASIDE_ORDERS && length <= ASIDE_MAX) {
+      store<u32>(ptr, <u32>head);
+      store<u32>(ptr, length, 4);
+      store<u32>(aside, <u32>ptr);
+      setState(record, ptr, BLOCK_ASIDE | order);
+    } else merge(arena, record, ptr, order);
   } else {
     invariant(false);
   }
@@ -136,7 +150,7 @@ export function arenaGrow(arena: usize, ptr: usize, sizeBytes: u32): bool {
     if (!grown && ((ptr - record.base) & (blockBytes(wanted) - 1)) == 0) {
       if (canAbsorb(record, ptr, order, wanted)) {
         grown = true;
-      } else if (mergeOwed(arena, record)) {
+      } else if (mergeAside(arena, record)) {
         grown = canAbsorb(record, ptr, order, wanted);
       }
       if (grown) {
@@ -166,31 +180,41 @@ function canAbsorb(record: Arena, ptr: usize, order: u32, wanted: u32): bool {
   return true;
 }
 
-/** Merges all owed pairs, bottom up; false if none was owed. */
-function mergeOwed(arena: usize, record: Arena): bool {
+/** Into the free lists, as one block with its buddies as far as they are free. */
+function merge(arena: usize, record: Arena, ptr: usize, from: u32): void {
   const top = record.sizeLog2 - ARENA_MIN_LOG2;
-  let merged = false;
-  for (let order: u32 = 0; order < top; order++) {
-    const pairs = arena + ARENA_PAIRS + order;
-    let block: usize = load<u32>(arena + ARENA_HEADS + order * 4);
-    while (load<u8>(pairs) != 0) {
-      invariant(block != 0);
-      const buddy = buddyOf(record, block, order);
-      let next: usize = load<u32>(block);
-      if (stateOf(record, buddy) == (BLOCK_FREE | order)) {
-        if (next == buddy) next = load<u32>(buddy);
-        removeFree(arena, record, block, order);
-        removeFree(arena, record, buddy, order);
-        pushFree(arena, record, block < buddy ? block : buddy, order + 1);
-        merged = true;
-      }
+  let block = ptr;
+  let order = from;
+  setState(record, block, 0);
+  while (order < top) {
+    const buddy = buddyOf(record, block, order);
+    if (stateOf(record, buddy) != (BLOCK_FREE | order)) break;
+    removeFree(arena, record, buddy, order);
+    if (buddy < block) block = buddy;
+    order++;
+  }
+  pushFree(arena, record, block, order);
+}
+
+/** Merges all that lies aside; false if nothing did. */
+function mergeAside(arena: usize, record: Arena): bool {
+  let found = false;
+  for (let order: u32 = 0; order < ARENA_ASIDE_ORDERS; order++) {
+    const aside = arena + ARENA_ASIDE + order * 4;
+    let block: usize = load<u32>(aside);
+    store<u32>(aside, 0);
+    while (block != 0) {
+      const next: usize = load<u32>(block);
+      invariant(stateOf(record, block) == (BLOCK_ASIDE | order));
+      merge(arena, record, block, order);
+      found = true;
       block = next;
     }
   }
-  return merged;
+  return found;
 }
 
-/** Into the list of its order; counts the pair it makes with a free buddy. */
+/** Into the list of its order. */
 function pushFree(arena: usize, record: Arena, block: usize, order: u32): void {
   const headPtr = arena + ARENA_HEADS + order * 4;
   const head = load<u32>(headPtr);
@@ -199,7 +223,6 @@ function pushFree(arena: usize, record: Arena, block: usize, order: u32): void {
   if (head != 0) store<u32>(head, <u32>block, 4);
   store<u32>(headPtr, <u32>block);
   setState(record, block, BLOCK_FREE | order);
-  countPair(arena, record, block, order, 1);
 }
 
 /** Out of the list; nothing starts at the block any more. */
@@ -211,16 +234,6 @@ function removeFree(arena: usize, record: Arena, block: usize, order: u32): void
   else store<u32>(arena + ARENA_HEADS + order * 4, next);
   if (next != 0) store<u32>(next, previous, 4);
   setState(record, block, 0);
-  countPair(arena, record, block, order, -1);
-}
-
-// @ts-ignore: decorator
-@inline
-function countPair(arena: usize, record: Arena, block: usize, order: u32, change: i32): void {
-  if (order == record.sizeLog2 - ARENA_MIN_LOG2) return; // the whole arena has no buddy
-  if (stateOf(record, buddyOf(record, block, order)) != (BLOCK_FREE | order)) return;
-  const pairs = arena + ARENA_PAIRS + order;
-  store<u8>(pairs, <u8>(<i32>load<u8>(pairs) + change));
 }
 
 /** True if an allocated block starts at `ptr`; safe for any number. */

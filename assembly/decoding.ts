@@ -18,7 +18,7 @@ import {
   WORKER_DECODE_CONTEXT,
   Worker,
 } from './layout';
-import { poolAddress } from './pool';
+import { slotAddress } from './pool';
 import { decoderOf, portOf } from './records';
 
 /**
@@ -40,7 +40,7 @@ export function decodePending(worker: Worker, slot: i32, connection: Connection)
     if (room == 0) return false;
     const buffer = connection.pendingHead;
     const link = bufferLink(port, buffer);
-    const input = poolAddress(port.buffers, buffer) + link.start;
+    const input = slotAddress(port.buffers, buffer) + link.start;
     const count = decode(
       context,
       changetype<usize>(decoder),

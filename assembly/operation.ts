@@ -12,7 +12,7 @@ import {
   Worker,
 } from './layout';
 import { poolAcquire, poolInUse, poolRelease, poolToken } from './pool';
-import { connectionAt, operationAt, portOf } from './records';
+import { connectionAt, hotConnection, hotOperation, operationAt, portOf } from './records';
 
 /** 1 / 2^n of the records is kept for closes: they give back what all others wait for. */
 const CLOSE_SHARE_LOG2: u32 = 4;
@@ -30,7 +30,7 @@ export function operationBegin(port: Port, kind: u32, connection: i32): i32 {
   }
   const slot = poolAcquire(port.operations);
   if (slot < 0) return ERROR_NO_BUFFERS;
-  const operation = operationAt(port, slot);
+  const operation = hotOperation(port, slot);
   operation.token = poolToken(port.operations, slot);
   operation.kind = kind;
   operation.connection = connection;
@@ -40,14 +40,14 @@ export function operationBegin(port: Port, kind: u32, connection: i32): i32 {
   operation.transferred = 0;
   operation.completed = 0;
   operation.chunk = 0;
-  if (connection >= 0) connectionAt(port, connection).operations++;
+  if (connection >= 0) hotConnection(port, connection).operations++;
   return slot;
 }
 
 export function operationEnd(port: Port, slot: i32): void {
-  const connection = operationAt(port, slot).connection;
+  const connection = hotOperation(port, slot).connection;
   if (connection >= 0) {
-    const record = connectionAt(port, connection);
+    const record = hotConnection(port, connection);
     invariant(record.operations > 0);
     record.operations--;
   }

@@ -19,6 +19,8 @@ import {
 } from './layout';
 
 const TOKEN_LIMIT: f64 = 4503599627370496; // 2^52: 32 bits of generation, 20 of slot
+/** In the top bits of numbers from TOKEN_LIMIT to twice that. */
+const TOKEN_EXPONENT: u64 = 0x433;
 
 /** Bytes of links that a pool of `capacity` slots needs. */
 export function poolLinksBytes(capacity: u32): u32 {
@@ -45,6 +47,8 @@ export function poolInit(
 }
 
 /** A slot, or ERROR_NO_BUFFERS. */
+// @ts-ignore: decorator
+@noinline
 export function poolAcquire(pool: usize): i32 {
   const record = changetype<Pool>(pool);
   while (true) {
@@ -96,19 +100,25 @@ export function poolRelease(pool: usize, slot: i32): i32 {
 }
 
 /** `generation * 2^20 + slot` of a slot that is handed out. Never 0: no generation is. */
+// @ts-ignore: decorator
+@inline
 export function poolToken(pool: usize, slot: i32): f64 {
   const record = changetype<Pool>(pool);
   invariant(<u32>slot < record.fresh);
   const generation = atomicLoad<u32>(linkOf(record, slot) + offsetof<PoolLink>('generation'));
-  return <f64>(((<i64>generation) << TOKEN_SLOT_BITS) | <i64>slot);
+  const bits = (TOKEN_EXPONENT << 52) | ((<u64>generation) << TOKEN_SLOT_BITS) | <u64>slot;
+  return reinterpret<f64>(bits) - TOKEN_LIMIT;
 }
 
 /** The slot that the token names, or ERROR_STALE_TOKEN. Takes any number: tokens come from outside. */
+// @ts-ignore: decorator
+@noinline
 export function poolCheck(pool: usize, token: f64): i32 {
-  if (!(token >= 0 && token < TOKEN_LIMIT)) return ERROR_STALE_TOKEN;
-  const bits = <i64>token;
-  if (<f64>bits != token) return ERROR_STALE_TOKEN;
-  const slot = <u32>(bits & (POOL_CAPACITY_MAX - 1));
+  // An integer from 0 to 2^52 - 1 leaves its digits, and nothing else, in the sum's fraction.
+  const sum = token + TOKEN_LIMIT;
+  const bits = reinterpret<u64>(sum);
+  if (bits >> 52 != TOKEN_EXPONENT || sum - TOKEN_LIMIT != token) return ERROR_STALE_TOKEN;
+  const slot = <u32>bits & (POOL_CAPACITY_MAX - 1);
   if (slot >= atomicLoad<u32>(pool + offsetof<Pool>('fresh'))) return ERROR_STALE_TOKEN;
   const link = linkOf(changetype<Pool>(pool), slot);
   // In this order: a slot that is released and handed out again in between
@@ -118,7 +128,16 @@ export function poolCheck(pool: usize, token: f64): i32 {
   return generation == <u32>(bits >> TOKEN_SLOT_BITS) ? slot : ERROR_STALE_TOKEN;
 }
 
+// @ts-ignore: decorator
+@noinline
 export function poolAddress(pool: usize, slot: i32): usize {
+  return slotAddress(pool, slot);
+}
+
+/** The same inlined, for what every message or turn passes. */
+// @ts-ignore: decorator
+@inline
+export function slotAddress(pool: usize, slot: i32): usize {
   const record = changetype<Pool>(pool);
   invariant(<u32>slot < record.capacity);
   return record.slots + <usize>slot * record.stride;
@@ -128,6 +147,8 @@ export function poolInUse(pool: usize): u32 {
   return atomicLoad<u32>(pool + offsetof<Pool>('inUse'));
 }
 
+// @ts-ignore: decorator
+@noinline
 function takeFresh(pool: usize, record: Pool): i32 {
   let fresh = atomicLoad<u32>(pool + offsetof<Pool>('fresh'));
   while (fresh < record.capacity) {

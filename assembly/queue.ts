@@ -139,16 +139,9 @@ export function queuePop(queue: usize, out: usize): i32 {
   const record = changetype<CompletionQueue>(queue);
   const mask = record.mask;
   if (!ASC_FEATURE_THREADS) {
-    const position = load<u32>(queue + QUEUE_DEQUEUE);
-    const end = load<u64>(queue + QUEUE_ENQUEUE);
-    if (<u32>end == position) return NOTHING;
-    take(record.cells + <usize>(position & mask) * COMPLETION_BYTES, out);
-    if (<u32>end == position + 1) {
-      // Empty: begin again at the front, so that a large ring that never holds
-      // much stays in the cache, and its other cells stay untouched.
-      store<u64>(queue + QUEUE_ENQUEUE, end & QUEUE_CLOSED);
-      store<u32>(queue + QUEUE_DEQUEUE, 0);
-    } else store<u32>(queue + QUEUE_DEQUEUE, position + 1);
+    const cell = queueTake(queue);
+    if (cell == 0) return NOTHING;
+    take(cell, out);
     return 1;
   }
   let position = atomicLoad<u32>(queue + QUEUE_DEQUEUE);
@@ -173,6 +166,26 @@ export function queuePop(queue: usize, out: usize): i32 {
       position = again;
     }
   }
+}
+
+/**
+ * Without threads only: takes the next completion where it lies, which is its cell until the next
+ * push. Its address, or 0.
+ */
+// @ts-ignore: decorator
+@inline
+export function queueTake(queue: usize): usize {
+  const record = changetype<CompletionQueue>(queue);
+  const position = load<u32>(queue + QUEUE_DEQUEUE);
+  const end = load<u64>(queue + QUEUE_ENQUEUE);
+  if (<u32>end == position) return 0;
+  if (<u32>end == position + 1) {
+    // Empty: begin again at the front, so that a large ring that never holds
+    // much stays in the cache, and its other cells stay untouched.
+    store<u64>(queue + QUEUE_ENQUEUE, end & QUEUE_CLOSED);
+    store<u32>(queue + QUEUE_DEQUEUE, 0);
+  } else store<u32>(queue + QUEUE_DEQUEUE, position + 1);
+  return record.cells + <usize>(position & record.mask) * COMPLETION_BYTES;
 }
 
 // @ts-ignore: decorator
@@ -305,6 +318,8 @@ function passOn(queue: usize, record: CompletionQueue): void {
   if (ticket + index == position + 1) post(queue, 1);
 }
 
+// @ts-ignore: decorator
+@noinline
 function post(queue: usize, count: i32): void {
   atomicAdd<i32>(postsOf(queue), 1);
   futexNotify(postsOf(queue), count);

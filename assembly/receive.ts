@@ -24,8 +24,8 @@ import {
   Worker,
 } from './layout';
 import { operationBegin, submissionRoom, submit } from './operation';
-import { poolAcquire, poolAddress, poolInUse, poolRelease } from './pool';
-import { operationAt, portOf } from './records';
+import { poolAcquire, poolInUse, poolRelease, slotAddress } from './pool';
+import { hotOperation, portOf } from './records';
 import { sharedOf, workerAt } from './shared-port';
 
 /** Whether anything speaks against taking more bytes from the system. */
@@ -109,10 +109,10 @@ export function armReceives(worker: Worker, slot: i32, connection: Connection): 
       if (buffer >= 0) poolRelease(port.buffers, buffer);
       return false;
     }
-    const operation = operationAt(port, operationSlot);
+    const operation = hotOperation(port, operationSlot);
     operation.sequence = connection.readSequence++;
     operation.buffer = buffer;
-    operation.offset = buffer < 0 ? 0 : <u32>poolAddress(port.buffers, buffer);
+    operation.offset = buffer < 0 ? 0 : <u32>slotAddress(port.buffers, buffer);
     operation.length = buffer < 0 ? 0 : profile.receiveBytes;
     connection.state &= ~STATE_READABLE;
     connection.armedToken = operation.token;

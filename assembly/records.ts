@@ -9,21 +9,35 @@ import {
   Port,
   Worker,
 } from './layout';
-import { poolAddress } from './pool';
+import { slotAddress } from './pool';
 
 @inline
 export function portOf(worker: Worker): Port {
   return changetype<Port>(worker.port);
 }
 
-@inline
+// @ts-ignore: decorator
+@noinline
 export function operationAt(port: Port, slot: i32): Operation {
-  return changetype<Operation>(poolAddress(port.operations, slot));
+  return hotOperation(port, slot);
+}
+
+// @ts-ignore: decorator
+@noinline
+export function connectionAt(port: Port, slot: i32): Connection {
+  return hotConnection(port, slot);
+}
+
+// The same without a call, for what every message or every turn of a connection passes.
+
+@inline
+export function hotOperation(port: Port, slot: i32): Operation {
+  return changetype<Operation>(slotAddress(port.operations, slot));
 }
 
 @inline
-export function connectionAt(port: Port, slot: i32): Connection {
-  return changetype<Connection>(poolAddress(port.connections, slot));
+export function hotConnection(port: Port, slot: i32): Connection {
+  return changetype<Connection>(slotAddress(port.connections, slot));
 }
 
 @inline

@@ -23,9 +23,9 @@ import {
   SendChunk,
   Worker,
 } from './layout';
-import { markDirty } from './lists';
+import { hotDirty } from './lists';
 import { operationBegin, submissionRoom, submit } from './operation';
-import { operationAt, portOf } from './records';
+import { hotOperation, portOf } from './records';
 
 /** Chunks grow with a burst up to this size; larger ones are made for a message that needs it. */
 const CHUNK_MAX_LOG2: u32 = 17;
@@ -96,7 +96,20 @@ export function linkChunk(connection: Connection, block: usize): void {
 
 /** After bytes were queued: 1 if more is welcome, 0 if the caller should wait for DRAIN. */
 export function queued(worker: Worker, slot: i32, connection: Connection, profile: Profile): i32 {
-  markDirty(worker, slot);
+  return hotQueued(worker, portOf(worker), slot, connection, profile);
+}
+
+/** The same without a call. */
+// @ts-ignore: decorator
+@inline
+export function hotQueued(
+  worker: Worker,
+  port: Port,
+  slot: i32,
+  connection: Connection,
+  profile: Profile,
+): i32 {
+  hotDirty(worker, port, connection, slot);
   if (connection.queuedBytes <= profile.highWaterMarkBytes) return 1;
   connection.state |= STATE_BLOCKED;
   return 0;
@@ -131,7 +144,7 @@ export function submitSends(worker: Worker, slot: i32, connection: Connection): 
     const length = min(<u32>(chunk.end - chunk.submitted), port.maxTransferBytes);
     const operationSlot = operationBegin(port, OPERATION_SEND, slot);
     if (operationSlot < 0) return false;
-    const operation = operationAt(port, operationSlot);
+    const operation = hotOperation(port, operationSlot);
     operation.sequence = connection.writeSequence++;
     operation.chunk = connection.queueSubmit;
     chunk.pending++;
@@ -150,7 +163,7 @@ function submitSend(
   offset: usize,
   length: u32,
 ): void {
-  const operation = operationAt(portOf(worker), operationSlot);
+  const operation = hotOperation(portOf(worker), operationSlot);
   operation.offset = <u32>offset;
   operation.length = length;
   submit(

@@ -22,8 +22,8 @@ import {
   Worker,
 } from './layout';
 import { poolAddress, poolInUse } from './pool';
-import { connectionAt, portOf } from './records';
-import { linkChunk, makeRoom, queueRoom, queued, sendable } from './send-queue';
+import { connectionAt, hotConnection, portOf } from './records';
+import { hotQueued, linkChunk, makeRoom, queueRoom, queued, sendable } from './send-queue';
 
 /** A shorter message is copied: a block of its own and a buffer held back cost more. */
 const REFERENCE_BYTES_LEAST: u32 = 2048;
@@ -114,7 +114,7 @@ function refer(
 export function send(workerPointer: usize, slot: i32, payload: usize, length: u32): i32 {
   const worker = changetype<Worker>(workerPointer);
   const port = portOf(worker);
-  const connection = connectionAt(port, slot);
+  const connection = hotConnection(port, slot);
   if (!sendable(connection)) return ERROR_CLOSED;
   const profile = changetype<Profile>(connection.profile);
   const bytes = append(port, connection, profile, payload, length);
@@ -165,22 +165,27 @@ function appendRun(
   const counted: u32 = -framing.toLength;
   const shift = (4 - header) << 3;
   const first = chunk.end;
-  const room = maxQueuedBytes - min(connection.queuedBytes, maxQueuedBytes);
-  const stop = first + min<usize>(chunk.limit - first, room);
+  // What a loop changes is in a register; an engine may compute the rest again and again.
+  let room = maxQueuedBytes - min(connection.queuedBytes, maxQueuedBytes);
+  room = min(<u32>(chunk.limit - first), room);
   let at = first;
-  let index = from;
-  while (index < count) {
-    const reply = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES);
+  let left = count - from;
+  let place = worker.replies + <usize>from * REPLY_BYTES;
+  while (left != 0) {
+    const reply = changetype<Reply>(place);
     const length = reply.length;
-    const next = at + header + length;
-    if (reply.connection != slot || length - HEAD_BYTES >= shorts || next > stop) break;
+    const bytes = header + length;
+    if (reply.connection != slot || length - HEAD_BYTES >= shorts || bytes > room) break;
     // All four bytes at once: the message comes to lie over what is too much.
     const value = length + counted;
     store<u32>(at, isBig ? bswap<u32>(value) >> shift : value);
     copyShort(at + header, reply.offset, length);
-    at = next;
-    index++;
+    at += bytes;
+    room -= bytes;
+    place += REPLY_BYTES;
+    left--;
   }
+  const index = count - left;
   chunk.end = at;
   connection.queuedBytes += <u32>(at - first);
   connection.messagesSent += <f64>(index - from);
@@ -200,7 +205,7 @@ export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
   while (index < count) {
     // Replies come in runs for one connection: what does not change in a run is looked up once.
     const slot = changetype<Reply>(worker.replies + <usize>index * REPLY_BYTES).connection;
-    const connection = connectionAt(port, slot);
+    const connection = hotConnection(port, slot);
     if (!sendable(connection)) return index;
     const profile = changetype<Profile>(connection.profile);
     const framing = changetype<Framing>(profile.framing);
@@ -223,7 +228,7 @@ export function sendList(workerPointer: usize, from: u32, count: u32): u32 {
       if (bytes < 0) break;
       index++;
     }
-    queued(worker, slot, connection, profile);
+    hotQueued(worker, port, slot, connection, profile);
     if (bytes < 0) return index;
   }
   return count;

@@ -30,6 +30,8 @@ export function workerAt(shared: SharedPort, index: i32): Worker {
 }
 
 /** Address of the lock that guards a connection's claim and its calls. */
+// @ts-ignore: decorator
+@noinline
 export function claimLock(shared: SharedPort, slot: i32): usize {
   return stripeOf(shared.locks, shared.lockCount, slot);
 }

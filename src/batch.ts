@@ -7,8 +7,8 @@ import type { Connection } from './connection.ts';
 import { REPLY_CAPACITY } from './core/regions.ts';
 import type { Port } from './port.ts';
 
-const EVENT_WORDS = layout.EVENT_BYTES / 4;
-const REPLY_WORDS = layout.REPLY_BYTES / 4;
+const EVENT_WORDS = (layout.EVENT_BYTES satisfies 16) / 4;
+const REPLY_WORDS = (layout.REPLY_BYTES satisfies 12) / 4;
 
 /** Connections whose messages go to the same handler: those of one listener, or one connected. */
 export interface BatchGroup<Message = never> {
@@ -26,8 +26,10 @@ export class MessageBatch<_Message = Uint8Array> {
   readonly #u32: Uint32Array;
   readonly #i32: Int32Array;
   readonly #replies: number;
+  readonly #repliesEnd: number;
   #first = 0;
-  #replyCount = 0;
+  /** Where the next reply goes. */
+  #reply: number;
   /** How many messages there are. */
   length = 0;
 
@@ -38,20 +40,22 @@ export class MessageBatch<_Message = Uint8Array> {
     this.#u32 = port.core.u32;
     this.#i32 = port.core.i32;
     this.#replies = port.regions.replies >>> 2;
+    this.#repliesEnd = this.#replies + REPLY_CAPACITY * REPLY_WORDS;
+    this.#reply = this.#replies;
   }
 
   /** Offset in `bytes` of the first byte of message `index` (0 to `length` - 1). */
   offset(index: number): number {
-    return this.#u32[this.#first + index * EVENT_WORDS + 2] as number;
+    return this.#u32[this.#first + (index << 2) + 2] as number;
   }
 
   /** Bytes of message `index`. */
   size(index: number): number {
-    return this.#u32[this.#first + index * EVENT_WORDS + 3] as number;
+    return this.#u32[this.#first + (index << 2) + 3] as number;
   }
 
   connection(index: number): Connection<_Message> {
-    const slot = this.#i32[this.#first + index * EVENT_WORDS + 1] as number;
+    const slot = this.#i32[this.#first + (index << 2) + 1] as number;
     return this.#port.entities[slot] as unknown as Connection<_Message>;
   }
 
@@ -69,25 +73,33 @@ export class MessageBatch<_Message = Uint8Array> {
    * copied. A reply that cannot be queued ends its connection with the error.
    */
   reply(index: number, offset: number, sizeBytes: number): void {
-    const word = this.#replies + this.#replyCount * REPLY_WORDS;
-    const u32 = this.#u32;
-    u32[word] = u32[this.#first + index * EVENT_WORDS + 1] as number;
-    u32[word + 1] = offset;
-    u32[word + 2] = sizeBytes;
-    if (++this.#replyCount === REPLY_CAPACITY) this.flush();
+    // Numbers stand here as such: a constant of the module would be loaded for each message.
+    const i32 = this.#i32;
+    const reply = this.#reply;
+    i32[reply] = i32[(this.#first + (index << 2) + 1) | 0] as number;
+    i32[(reply + 1) | 0] = offset;
+    i32[(reply + 2) | 0] = sizeBytes;
+    this.#reply = (reply + 3) | 0;
+    if (this.#reply === this.#repliesEnd) this.flush();
   }
 
   /** Sends message `index` back as it came. */
   echo(index: number): void {
-    const word = this.#first + index * EVENT_WORDS;
-    this.reply(index, this.#u32[word + 2] as number, this.#u32[word + 3] as number);
+    const i32 = this.#i32;
+    const event = (this.#first + (index << 2)) | 0;
+    const reply = this.#reply;
+    i32[reply] = i32[(event + 1) | 0] as number;
+    i32[(reply + 1) | 0] = i32[(event + 2) | 0] as number;
+    i32[(reply + 2) | 0] = i32[(event + 3) | 0] as number;
+    this.#reply = (reply + 3) | 0;
+    if (this.#reply === this.#repliesEnd) this.flush();
   }
 
   /** Queues the replies gathered so far; called by itself after the handler. */
   flush(): void {
-    const count = this.#replyCount;
+    const count = (this.#reply - this.#replies) / REPLY_WORDS;
     if (count === 0) return;
-    this.#replyCount = 0;
+    this.#reply = this.#replies;
     const { exports } = this.#port.core;
     const { worker } = this.#port.regions;
     let from = 0;

@@ -70,7 +70,7 @@ export async function openParts(
   const placed: Placed = { buffersAt: 0 };
   let driver: Driver;
   try {
-    driver = await selection.create(backendHost(empty, placed), selection.options);
+    driver = await selection.create(new PlacedHost(empty, placed), selection.options);
   } catch (cause) {
     // The system had no more of what it needs: where nothing was asked for, the next will do.
     if ((options.backend ?? 'auto') !== 'auto') throw cause;
@@ -129,36 +129,68 @@ function createCore(
   return { core: Core.create({ shared, memoryBytes }), sizes, portSizes };
 }
 
-/** The port, as its backend sees it. */
-function backendHost({ core, sizes, portSizes }: EmptyCore, placed: Placed): BackendHost {
-  const { exports } = core;
-  const bufferStride = receiveBufferStride(sizes);
-  return {
-    core,
-    sizes: portSizes,
-    bufferBytes: sizes.receiveBufferBytes,
-    complete(token, result, flags = 0, buffer = layout.NOTHING, systemError = 0) {
-      const { worker } = placed.regions as Regions;
-      const queued = exports.complete(worker, token, result, flags, buffer, systemError);
-      // The queue holds as many as can be pending: more is a backend's error.
-      if (queued < 0) throw OverlappedError.fromResult(queued, 'complete');
-    },
-    takeBuffer: () => exports.bufferTake((placed.regions as Regions).worker),
-    bufferOffset: (slot) => placed.buffersAt + slot * bufferStride,
-    returnBuffer(slot) {
-      exports.bufferReturn((placed.regions as Regions).worker, slot);
-    },
-    get operations() {
-      return (placed.regions as Regions).firstOperation;
-    },
-    get operationCapacity() {
-      return (placed.regions as Regions).operationCapacity;
-    },
-    get completions() {
-      return (placed.regions as Regions).completions;
-    },
-    get port() {
-      return (placed.regions as Regions).port;
-    },
-  };
+/**
+ * The port, as its backend sees it. A class, because engines keep an object literal with getters
+ * as a hash table, and then look up every call.
+ */
+class PlacedHost implements BackendHost {
+  readonly core: Core;
+  readonly sizes: BackendHost['sizes'];
+  readonly bufferBytes: number;
+  readonly #placed: Placed;
+  readonly #bufferStride: number;
+
+  constructor({ core, sizes, portSizes }: EmptyCore, placed: Placed) {
+    this.core = core;
+    this.sizes = portSizes;
+    this.bufferBytes = sizes.receiveBufferBytes;
+    this.#placed = placed;
+    this.#bufferStride = receiveBufferStride(sizes);
+  }
+
+  get #regions(): Regions {
+    return this.#placed.regions as Regions;
+  }
+
+  complete(
+    token: number,
+    result: number,
+    flags = 0,
+    buffer: number = layout.NOTHING,
+    systemError = 0,
+  ): void {
+    const { exports } = this.core;
+    const { worker } = this.#regions;
+    const queued = exports.complete(worker, token, result, flags, buffer, systemError);
+    // The queue holds as many as can be pending: more is a backend's error.
+    if (queued < 0) throw OverlappedError.fromResult(queued, 'complete');
+  }
+
+  takeBuffer(): number {
+    return this.core.exports.bufferTake(this.#regions.worker);
+  }
+
+  bufferOffset(slot: number): number {
+    return this.#placed.buffersAt + slot * this.#bufferStride;
+  }
+
+  returnBuffer(slot: number): void {
+    this.core.exports.bufferReturn(this.#regions.worker, slot);
+  }
+
+  get operations(): number {
+    return this.#regions.firstOperation;
+  }
+
+  get operationCapacity(): number {
+    return this.#regions.operationCapacity;
+  }
+
+  get completions(): number {
+    return this.#regions.completions;
+  }
+
+  get port(): number {
+    return this.#regions.port;
+  }
 }

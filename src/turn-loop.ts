@@ -37,6 +37,9 @@ export class TurnLoop {
   readonly #watch: Float64Array | undefined;
   readonly #worker: number;
   readonly #submissions: number;
+  /** Of words that every turn looks at, in `u32`: how many submissions wait, and whether work is left. */
+  readonly #countWord: number;
+  readonly #moreWord: number;
   #turning = false;
   #flushScheduled = false;
   #submitting = false;
@@ -50,6 +53,8 @@ export class TurnLoop {
     this.#watch = watch;
     this.#worker = regions.worker;
     this.#submissions = regions.submissions;
+    this.#countWord = (regions.worker + WORKER.submissionCount) >>> 2;
+    this.#moreWord = (regions.worker + WORKER.more) >>> 2;
   }
 
   /** Turns, as long as there is something at once; then the host's other work has its chance. */
@@ -58,15 +63,18 @@ export class TurnLoop {
     const { exports, u32 } = this.#core;
     const worker = this.#worker;
     const watch = this.#watch;
+    const share = this.#share;
     for (let turn = 0; turn < TURNS_AT_ONCE; turn++) {
       this.#turning = true;
       if (watch !== undefined) watch[0] = Date.now();
       const count = exports.turn(worker, this.#driver.now() >>> 0);
-      if (u32[(worker + WORKER.submissionCount) >>> 2] !== 0) this.#submit();
-      this.#share?.meet(count);
-      this.#dispatcher.dispatch(count);
-      this.#share?.dispatched(count);
-      this.#payloads.endBorrowing();
+      if (u32[this.#countWord] !== 0) this.#submit();
+      share?.meet(count);
+      if (count !== 0) {
+        this.#dispatcher.dispatch(count);
+        this.#payloads.endBorrowing();
+      }
+      share?.dispatched(count);
       this.#turning = false;
       if (watch !== undefined) watch[0] = 0;
       this.#finish();
@@ -91,7 +99,7 @@ export class TurnLoop {
   };
 
   get #hasMore(): boolean {
-    return this.#core.u32[(this.#worker + WORKER.more) >>> 2] !== 0;
+    return this.#core.u32[this.#moreWord] !== 0;
   }
 
   #finish(): void {
@@ -115,12 +123,11 @@ export class TurnLoop {
 
   readonly #submitRing = (): void => {
     const { u32 } = this.#core;
-    const field = (this.#worker + WORKER.submissionCount) >>> 2;
-    const count = u32[field] as number;
+    const count = u32[this.#countWord] as number;
     if (count === 0) return;
     const driver = this.#driver;
     if (driver.submit !== undefined) driver.submit(this.#submissions, count);
     else drainSubmissions(this.#core, driver, this.#submissions, count);
-    u32[field] = 0;
+    u32[this.#countWord] = 0;
   };
 }

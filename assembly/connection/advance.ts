@@ -17,31 +17,59 @@ import {
   STATE_CLOSED,
   STATE_CLOSE_SUBMITTED,
   STATE_CLOSING,
+  STATE_DIRTY,
   STATE_DISCARD,
   STATE_ENDING,
   STATE_FAILED,
   STATE_FAIL_REPORTED,
+  STATE_FILLED,
+  STATE_GOT_MESSAGE,
+  STATE_OPEN,
   STATE_OPENING,
   STATE_PAUSED,
+  STATE_READABLE,
+  STATE_READY,
   STATE_RECEIVE_FINISHED,
   STATE_RESET,
   STATE_SEND_DOWN,
   STATE_SHUTDOWN_SUBMITTED,
+  STATE_TRUNCATABLE,
   Worker,
 } from '../layout';
 import { operationBegin, submissionRoom, submit } from '../operation';
 import { armReceives, receiveHeld } from '../receive';
-import { connectionAt, operationAt, portOf } from '../records';
+import { operationAt, portOf } from '../records';
 import { dropUnsubmitted, nothingQueued, submitSends } from '../send-queue';
 import { listenerFull } from './listener';
+
+/** States of an open connection that ask for nothing but sends and receives. */
+export const CALM: u32 =
+  STATE_OPEN |
+  STATE_TRUNCATABLE |
+  STATE_GOT_MESSAGE |
+  STATE_READY |
+  STATE_DIRTY |
+  STATE_READABLE |
+  STATE_FILLED;
 
 /**
  * Submits what the connection's state asks for.
  * @returns false if something had to wait for a record, a buffer or the ring:
  *          the connection then stays dirty
  */
-export function advance(worker: Worker, slot: i32): bool {
-  const connection = connectionAt(portOf(worker), slot);
+export function advance(worker: Worker, slot: i32, connection: Connection): bool {
+  if (connection.kind == CONNECTION_STREAM && (connection.state & ~CALM) == 0) {
+    const sent = connection.queueSubmit == 0 || submitSends(worker, slot, connection);
+    const isArmed = connection.receives != 0 && portOf(worker).flags & PORT_SELECTS_BUFFERS;
+    return (isArmed || armReceives(worker, slot, connection)) && sent;
+  }
+  return advanceElse(worker, slot, connection);
+}
+
+/** It opens, ends, is paused or blocked, or is no stream. */
+// @ts-ignore: decorator
+@noinline
+function advanceElse(worker: Worker, slot: i32, connection: Connection): bool {
   const state = connection.state;
   if (state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED)) return true;
   if (state & STATE_OPENING) return (state & STATE_RESET) == 0 || submitCancel(worker, connection);

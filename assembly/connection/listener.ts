@@ -21,6 +21,8 @@ import { connectionAt, operationAt, portOf } from '../records';
 export const UNACCEPTING: u32 = STATE_ENDING | STATE_RESET | STATE_CLOSE_SUBMITTED | STATE_CLOSED;
 
 /** True while a listener's profile allows no further connection. */
+// @ts-ignore: decorator
+@noinline
 export function listenerFull(listener: Connection): bool {
   const limit = changetype<Profile>(listener.profile).maxConnections;
   return limit != 0 && listener.accepted >= limit;

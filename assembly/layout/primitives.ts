@@ -83,9 +83,11 @@ export class Arena {
   /** Address of one byte for each smallest block: order and state of the block that starts there. */
   orders: usize;
   peakBytes: u32;
-  // ARENA_ORDERS_MAX free-list heads (u32 each) follow: ARENA_HEADS; then one
-  // byte each that counts pairs of free buddies not yet merged: ARENA_PAIRS.
+  // ARENA_ORDERS_MAX free-list heads (u32 each) follow: ARENA_HEADS; then those of
+  // blocks that were put aside, for the smallest ARENA_ASIDE_ORDERS orders: ARENA_ASIDE.
 }
 export const ARENA_HEADS: u32 = 24;
-export const ARENA_PAIRS: u32 = 120;
-export const ARENA_BYTES: u32 = 144;
+export const ARENA_ASIDE: u32 = 120;
+/** Up to 128 KiB: what send chunks and most messages have. */
+export const ARENA_ASIDE_ORDERS: u32 = 9;
+export const ARENA_BYTES: u32 = 160;

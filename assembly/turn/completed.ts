@@ -29,51 +29,73 @@ import {
 import { markDirty } from '../lists';
 import { operationEnd } from '../operation';
 import { poolCheck, poolRelease } from '../pool';
-import { connectionAt, operationAt } from '../records';
+import { connectionAt, hotConnection, hotOperation, operationAt } from '../records';
 import { receivedFrom, sentTo } from './datagrams';
 import { accepted, opened } from './opened';
-import { received, receivedSelected } from './received';
+import { received, receivedSelected, receivedUsual } from './received';
 import { closeProgressed, sent } from './sent';
 
 /** One completion, with its connection in this worker's hands. */
+// @ts-ignore: decorator
+@noinline
 export function completed(worker: Worker, port: Port, completion: Completion): void {
   port.completed += 1;
   const slot = poolCheck(port.operations, completion.token);
   if (slot < 0) {
-    port.stale += 1;
-    dropCompletionBuffer(port, completion.flags, completion.buffer);
+    stale(port, completion);
     return;
   }
-  const operation = operationAt(port, slot);
+  const operation = hotOperation(port, slot);
   const kind = operation.kind;
   if (operation.completed != 0 || !bufferValid(port, kind, completion)) {
     port.stale += 1;
     return;
   }
+  const owner = operation.connection;
+  if (kind == OPERATION_RECEIVE && receivedUsual(worker, port, owner, completion)) return;
   operation.completed = completion.flags & COMPLETION_MORE ? 0 : 1;
   operation.result = plausible(port, operation, completion);
   operation.systemError = completion.systemError;
-  if (operation.connection < 0) {
-    operationEnd(port, slot);
-    return;
-  }
-  const connection = connectionAt(port, operation.connection);
-  if (kind == OPERATION_RECEIVE) {
+  if (kind == OPERATION_RECEIVE && owner >= 0) {
+    const connection = hotConnection(port, owner);
     connection.activityMs = port.nowMs;
     if (port.flags & PORT_SELECTS_BUFFERS) {
       receivedSelected(worker, port, connection, slot, completion);
     } else received(worker, port, connection, slot);
-  } else if (kind == OPERATION_SEND) {
+  } else if (kind == OPERATION_SEND && owner >= 0) {
+    const connection = hotConnection(port, owner);
     connection.activityMs = port.nowMs;
     sent(worker, port, connection, slot);
-  } else if (kind == OPERATION_ACCEPT) {
+  } else completedOther(worker, port, slot, completion);
+}
+
+/** Its operation has ended already, or never was. */
+// @ts-ignore: decorator
+@noinline
+function stale(port: Port, completion: Completion): void {
+  port.stale += 1;
+  dropCompletionBuffer(port, completion.flags, completion.buffer);
+}
+
+/** Neither a receive nor a send of a stream. */
+// @ts-ignore: decorator
+@noinline
+function completedOther(worker: Worker, port: Port, slot: i32, completion: Completion): void {
+  const operation = operationAt(port, slot);
+  const owner = operation.connection;
+  const kind = operation.kind;
+  if (owner < 0) {
+    operationEnd(port, slot);
+    return;
+  }
+  const connection = connectionAt(port, owner);
+  if (kind == OPERATION_ACCEPT) {
     accepted(worker, port, connection, slot, completion);
   } else if (kind == OPERATION_RECEIVE_FROM) {
     receivedFrom(worker, port, connection, slot);
   } else if (kind == OPERATION_SEND_TO) {
     sentTo(worker, port, connection, slot);
   } else if (kind == OPERATION_SHUTDOWN) {
-    const owner = operation.connection;
     operationEnd(port, slot);
     if (connection.state & STATE_CLOSE_SUBMITTED) port.late += 1;
     else if (completion.result < 0) {
@@ -84,13 +106,11 @@ export function completed(worker: Worker, port: Port, completion: Completion): v
       markDirty(worker, owner);
     }
   } else if (kind == OPERATION_CLOSE) {
-    const owner = operation.connection;
     operationEnd(port, slot);
     // It completes last, but need not be taken last.
     if (port.shared != 0) connection.state |= STATE_CLOSE_DUE;
     else connectionClosed(worker, owner);
   } else if (kind == OPERATION_POST) {
-    const owner = operation.connection;
     operationEnd(port, slot);
     emit(worker, EVENT_RESULT, owner, completion.result, completion.systemError);
   } else opened(worker, port, connection, slot);

@@ -22,14 +22,44 @@ import {
   STATE_RECEIVE_ENDED,
   Worker,
 } from '../layout';
-import { markDirty, markReady } from '../lists';
+import { hotDirty, hotReady, markDirty, markReady } from '../lists';
 import { operationEnd } from '../operation';
 import { poolRelease } from '../pool';
 import { armReceives, receiveHeld } from '../receive';
-import { operationAt, readStore } from '../records';
+import { hotConnection, hotOperation, operationAt, readStore } from '../records';
 import { storeGetNext, storeProcessAndGetNext } from '../reorder';
 
+/** What a connection may be in that lets nobody see its bytes. */
+const UNDELIVERED: u32 = STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_DISCARD | STATE_RECEIVE_ENDED;
+
+/**
+ * What `receivedSelected` does with bytes that are welcome, on a receive that stays armed: nearly
+ * always. False, and nothing done, if it is something else.
+ */
+// @ts-ignore: decorator
+@inline
+export function receivedUsual(
+  worker: Worker,
+  port: Port,
+  owner: i32,
+  completion: Completion,
+): bool {
+  const result = completion.result;
+  // Only where the backend selects buffers has `bufferValid` let one pass.
+  if (completion.flags != (COMPLETION_MORE | COMPLETION_BUFFER) || owner < 0) return false;
+  if (result <= 0 || <u32>result > port.bufferBytes) return false;
+  const connection = hotConnection(port, owner);
+  if (connection.state & UNDELIVERED) return false;
+  connection.activityMs = port.nowMs;
+  appendPending(port, connection, completion.buffer, result);
+  hotReady(worker, port, connection, owner);
+  connection.bytesReceived += <f64>result;
+  return true;
+}
+
 /** A receive that stays armed: in order by itself, with a buffer that the backend chose. */
+// @ts-ignore: decorator
+@noinline
 export function receivedSelected(
   worker: Worker,
   port: Port,
@@ -81,7 +111,7 @@ export function received(worker: Worker, port: Port, connection: Connection, slo
     deliverReceive(worker, port, connection, slot);
     return;
   }
-  const operation = operationAt(port, slot);
+  const operation = hotOperation(port, slot);
   const owner = operation.connection;
   let next = storeGetNext(readStore(connection), operation.sequence, slot);
   if (next < 0) {
@@ -98,7 +128,7 @@ export function received(worker: Worker, port: Port, connection: Connection, slo
 }
 
 function deliverReceive(worker: Worker, port: Port, connection: Connection, slot: i32): void {
-  const operation = operationAt(port, slot);
+  const operation = hotOperation(port, slot);
   const owner = operation.connection;
   const result = operation.result;
   const systemError = operation.systemError;
@@ -115,12 +145,12 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
     connection.bytesReceived += <f64>result;
     appendPending(port, connection, operation.buffer, result);
     operation.buffer = NOTHING;
-    markReady(worker, owner);
+    hotReady(worker, port, connection, owner);
   }
   releaseReceive(port, connection, slot);
   if (result <= 0 && !ended && !isProbe)
     receiveEnded(worker, owner, connection, result, systemError);
-  markDirty(worker, owner);
+  hotDirty(worker, port, connection, owner);
   if (
     changetype<Profile>(connection.profile).flags & PROFILE_EAGER_READ &&
     !receiveHeld(connection)
@@ -130,7 +160,7 @@ function deliverReceive(worker: Worker, port: Port, connection: Connection, slot
 }
 
 function releaseReceive(port: Port, connection: Connection, slot: i32): void {
-  const buffer = operationAt(port, slot).buffer;
+  const buffer = hotOperation(port, slot).buffer;
   if (buffer >= 0) poolRelease(port.buffers, buffer);
   connection.receives--;
   operationEnd(port, slot);

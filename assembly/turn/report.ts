@@ -7,6 +7,7 @@ import {
   Connection,
   EVENT_END,
   EVENT_ERROR,
+  Port,
   STATE_CLOSED,
   STATE_CLOSE_SUBMITTED,
   STATE_DISCARD,
@@ -18,7 +19,7 @@ import {
   Worker,
 } from '../layout';
 import { markDirty } from '../lists';
-import { connectionAt, decoderOf, portOf } from '../records';
+import { decoderOf } from '../records';
 import { admitParked } from './opened';
 
 /**
@@ -26,9 +27,7 @@ import { admitParked } from './opened';
  * its failure.
  * @returns false if the event ring is full
  */
-export function report(worker: Worker, slot: i32): bool {
-  const port = portOf(worker);
-  const connection = connectionAt(port, slot);
+export function report(worker: Worker, port: Port, slot: i32, connection: Connection): bool {
   if (connection.kind == CONNECTION_LISTENER) return admitParked(worker, port, connection);
   if (connection.kind != CONNECTION_STREAM) return true;
   if (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED | STATE_OPENING)) return true;

@@ -1,5 +1,7 @@
 /** Sends that have completed, in order (R5). */
+import { CALM } from '../connection/advance';
 import { connectionFail } from '../connection/request';
+import { invariant } from '../debug';
 import { emit } from '../event';
 import {
   Connection,
@@ -11,30 +13,13 @@ import {
   Profile,
   STATE_CLOSED,
   STATE_CLOSE_SUBMITTED,
-  STATE_DIRTY,
-  STATE_FILLED,
-  STATE_GOT_MESSAGE,
-  STATE_OPEN,
-  STATE_READABLE,
-  STATE_READY,
-  STATE_TRUNCATABLE,
   Worker,
 } from '../layout';
-import { markDirty } from '../lists';
-import { operationEnd } from '../operation';
-import { operationAt, writeStore } from '../records';
+import { hotDirty } from '../lists';
+import { poolRelease } from '../pool';
+import { hotOperation, writeStore } from '../records';
 import { storeGetNext, storeProcessAndGetNext } from '../reorder';
 import { drainDue, sendCompleted } from '../send-queue';
-
-/** What a connection may be in, besides open, that asks for nothing when a send is done. */
-const CALM: u32 =
-  STATE_OPEN |
-  STATE_TRUNCATABLE |
-  STATE_GOT_MESSAGE |
-  STATE_READY |
-  STATE_DIRTY |
-  STATE_READABLE |
-  STATE_FILLED;
 
 /** A send of a stream. */
 export function sent(worker: Worker, port: Port, connection: Connection, slot: i32): void {
@@ -47,7 +32,7 @@ export function sent(worker: Worker, port: Port, connection: Connection, slot: i
     finishSend(worker, port, connection, slot);
     return;
   }
-  const operation = operationAt(port, slot);
+  const operation = hotOperation(port, slot);
   const owner = operation.connection;
   let next = storeGetNext(writeStore(connection), operation.sequence, slot);
   if (next < 0 && next != NOTHING) {
@@ -68,14 +53,18 @@ export function closeProgressed(port: Port, connection: Connection): void {
 }
 
 function finishSend(worker: Worker, port: Port, connection: Connection, slot: i32): void {
-  const operation = operationAt(port, slot);
+  const operation = hotOperation(port, slot);
   const owner = operation.connection;
   const result = operation.result;
   const systemError = operation.systemError;
   if (result < 0) operation.result = 0;
   const whole = sendCompleted(port, connection, operation);
   connection.sends--;
-  operationEnd(port, slot);
+  // As `operationEnd`, with the connection at hand.
+  invariant(connection.operations > 0);
+  connection.operations--;
+  const released = poolRelease(port.operations, slot);
+  invariant(released == 0);
   if (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED)) {
     port.late += 1;
     return;
@@ -86,5 +75,5 @@ function finishSend(worker: Worker, port: Port, connection: Connection, slot: i3
   else if (drainDue(connection)) emit(worker, EVENT_DRAIN, owner, 0, 0);
   // All is sent, and nothing waits for that.
   else if (connection.queueSubmit == 0 && (connection.state & ~CALM) == 0) return;
-  markDirty(worker, owner);
+  hotDirty(worker, port, connection, owner);
 }

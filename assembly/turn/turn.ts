@@ -10,8 +10,8 @@ import { decodeReclaim } from '../frame/decode';
 import { COMPLETION_POKE, Completion, Port, WORKER_DECODE_CONTEXT, Worker } from '../layout';
 import { markDirty, markReady, takeDirty, takeReady } from '../lists';
 import { submissionRoom } from '../operation';
-import { queueLength, queuePop, queuePush } from '../queue';
-import { portOf } from '../records';
+import { queueLength, queuePop, queuePush, queueTake } from '../queue';
+import { hotConnection, portOf } from '../records';
 import { attend, beginShared, closeIfLast, poked } from '../share/attend';
 import { NONE, PASSED_ON, completeShared, completionsWait, takeCompletion } from '../share/claim';
 import { completed } from './completed';
@@ -47,17 +47,16 @@ export function turn(workerPointer: usize, nowMs: u32): i32 {
   worker.eventCount = 0;
   worker.others = 0;
   if (port.shared != 0) takeShared(worker, port);
-  while (
-    port.shared == 0 &&
-    eventRoom(worker) >= RESERVE &&
-    submissionRoom(worker, RESERVE) &&
-    queuePop(port.completions, worker.scratch) == 1
-  ) {
-    completed(worker, port, changetype<Completion>(worker.scratch));
+  while (port.shared == 0 && eventRoom(worker) >= RESERVE && submissionRoom(worker, RESERVE)) {
+    const completion = nextCompletion(worker, port);
+    if (completion == 0) break;
+    completed(worker, port, changetype<Completion>(completion));
   }
   while (worker.readyHead >= 0 && eventRoom(worker) > 0) {
-    const slot = takeReady(worker);
-    if (!report(worker, slot)) {
+    const slot = worker.readyHead;
+    const connection = hotConnection(port, slot);
+    takeReady(worker, connection);
+    if (!report(worker, port, slot, connection)) {
       markReady(worker, slot);
       break;
     }
@@ -66,6 +65,14 @@ export function turn(workerPointer: usize, nowMs: u32): i32 {
     port.shared == 0 ? queueLength(port.completions) != 0 : completionsWait(worker, port);
   worker.more = worker.readyHead >= 0 || wait ? 1 : 0;
   return worker.eventCount;
+}
+
+/** Address of the next completion, or 0. */
+// @ts-ignore: decorator
+@inline
+function nextCompletion(worker: Worker, port: Port): usize {
+  if (!ASC_FEATURE_THREADS) return queueTake(port.completions);
+  return queuePop(port.completions, worker.scratch) == 1 ? worker.scratch : 0;
 }
 
 /** The same for one of several workers: what others have goes to them, and the batch is bounded. */
@@ -99,8 +106,10 @@ export function finish(workerPointer: usize): i32 {
   let again = 0;
   const last = worker.dirtyTail;
   while (worker.dirtyHead >= 0) {
-    const slot = takeDirty(worker);
-    if (!advance(worker, slot)) {
+    const slot = worker.dirtyHead;
+    const connection = hotConnection(port, slot);
+    takeDirty(worker, connection);
+    if (!advance(worker, slot, connection)) {
       markDirty(worker, slot);
       if (!submissionRoom(worker, 1)) {
         again = 1;

@@ -96,5 +96,11 @@ export interface BunApi {
   udpSocket(options: BunUdpOptions): Promise<BunUdpSocket>;
 }
 
+/** A buffer as this engine has it (ES2024). */
+export interface TransferableBuffer extends ArrayBuffer {
+  /** Moves its first bytes to a new buffer; this one is detached, and its memory freed. */
+  transfer(newLengthBytes: number): ArrayBuffer;
+}
+
 /** The Bun that runs this, if it is Bun. */
 export const bunApi: BunApi | undefined = (globalThis as { readonly Bun?: BunApi }).Bun;

@@ -83,7 +83,7 @@ export class BunConnection implements Entry, OperationOwner {
     this.#connectToken = NO_TOKEN;
     this.#context.begun.delete(this);
     this.#context.count('connected');
-    this.handle = this.#context.open(this);
+    this.handle = this.#context.openStream(this);
     this.#context.reporter.finish(token, this.handle);
   }
 
@@ -334,7 +334,7 @@ export class BunConnection implements Entry, OperationOwner {
     if (!this.#closing || this.handle === NO_TOKEN) return;
     const handle = this.handle;
     this.handle = NO_TOKEN;
-    this.#context.closed(handle);
+    this.#context.closedStream(handle);
     if (this.#closeToken !== NO_TOKEN) reporter.finish(this.#closeToken, 0);
   }
 }

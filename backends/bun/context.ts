@@ -2,6 +2,7 @@
 import type { BackendCounters, BackendHost } from '../backend.ts';
 import type { Begun, Entry } from '../stream/driver.ts';
 import { HandleTable } from '../stream/handles.ts';
+import type { Lookout } from '../stream/lookout.ts';
 import type { Reporter } from '../stream/reporter.ts';
 import type { BunApi } from './bun-api.ts';
 import type { BunConnection } from './connection.ts';
@@ -11,6 +12,7 @@ export class BunContext {
   readonly bun: BunApi;
   readonly reporter: Reporter;
   readonly pacer: Pacer;
+  readonly lookout: Lookout;
   readonly handles = new HandleTable<Entry>();
   readonly begun = new Set<Begun>();
   /** Handles whose close is under way. */
@@ -34,11 +36,13 @@ export class BunContext {
     datagramErrors: 0,
   };
   bytesSent = 0;
+  #streams = 0;
 
-  constructor(bun: BunApi, host: BackendHost, reporter: Reporter, pacer: Pacer) {
+  constructor(bun: BunApi, host: BackendHost, reporter: Reporter, pacer: Pacer, lookout: Lookout) {
     this.bun = bun;
     this.reporter = reporter;
     this.pacer = pacer;
+    this.lookout = lookout;
     this.memory = host.core.u8;
   }
 
@@ -55,7 +59,22 @@ export class BunContext {
     this.handles.release(handle);
   }
 
+  openStream(entry: Entry): number {
+    this.reporter.alone = ++this.#streams === 1;
+    return this.open(entry);
+  }
+
+  closedStream(handle: number): void {
+    this.reporter.alone = --this.#streams === 1;
+    this.closed(handle);
+  }
+
   counters(): BackendCounters {
-    return { ...this.counts, bytesSent: this.bytesSent, passes: this.reporter.passes };
+    return {
+      ...this.counts,
+      bytesSent: this.bytesSent,
+      passes: this.reporter.passes,
+      ...this.lookout.counters(),
+    };
   }
 }

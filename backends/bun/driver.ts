@@ -10,6 +10,7 @@ import type {
   StreamOptions,
 } from '../backend.ts';
 import { SocketDriver } from '../stream/driver.ts';
+import { Lookout, type LookoutOptions, lookOnUs } from '../stream/lookout.ts';
 import { Reporter } from '../stream/reporter.ts';
 import type { BunApi } from './bun-api.ts';
 import { BunConnection } from './connection.ts';
@@ -19,7 +20,7 @@ import { socketHandlers } from './handlers.ts';
 import { BunStreamListener } from './listener.ts';
 import { Pacer } from './pacer.ts';
 
-export interface BunOptions {
+export interface BunOptions extends LookoutOptions {
   /** Sends that may be under way on one connection. Default 16. */
   readonly sendDepth?: number;
 }
@@ -31,8 +32,9 @@ export class BunDriver extends SocketDriver<BunContext> implements Driver {
 
   constructor(bun: BunApi, host: BackendHost, options: BunOptions = {}) {
     const pacer = new Pacer();
-    const reporter = new Reporter(host, pacer.schedule, pacer.hurry);
-    super(reporter, new BunContext(bun, host, reporter, pacer));
+    const lookout = new Lookout(lookOnUs('bun', options));
+    const reporter = new Reporter(host, pacer.schedule, pacer.hurry, lookout);
+    super(reporter, new BunContext(bun, host, reporter, pacer, lookout));
     this.limits = {
       receiveDepth: 1,
       sendDepth: options.sendDepth ?? 16,
@@ -118,60 +120,19 @@ export class BunDriver extends SocketDriver<BunContext> implements Driver {
     this.reporter.leave();
   }
 
-  // ---------------------------------------------------------------- streams
+  // ---------------------------------------------------------------- handles by kind
 
-  receive(token: number, handle: number): void {
-    const connection = this.#connection(token, handle);
-    if (connection === undefined) return;
-    this.reporter.enter();
-    this.begin(token, connection);
-    connection.receive(token);
-    this.reporter.leave();
-  }
-
-  send(token: number, handle: number, offset: number, length: number): void {
-    const connection = this.#connection(token, handle);
-    if (connection === undefined) return;
-    this.reporter.enter();
-    this.begin(token, connection);
-    connection.send(token, offset, length);
-    this.reporter.leave();
-  }
-
-  shutdown(token: number, handle: number): void {
-    const connection = this.#connection(token, handle);
-    if (connection === undefined) return;
-    this.reporter.enter();
-    this.begin(token, connection);
-    connection.shutdown(token);
-    this.reporter.leave();
-  }
-
-  // ---------------------------------------------------------------- datagrams
-
-  receiveFrom(token: number, handle: number, offset: number, length: number): void {
-    const socket = this.entry(token, handle, BunDatagramSocket);
-    if (socket === undefined) return;
-    this.begin(token, socket);
-    socket.receiveFrom(token, offset, length);
-  }
-
-  sendTo(token: number, handle: number, offset: number, length: number): void {
-    const socket = this.entry(token, handle, BunDatagramSocket);
-    if (socket === undefined) return;
-    this.reporter.enter();
-    this.begin(token, socket);
-    socket.sendTo(token, offset, length);
-    this.reporter.leave();
-  }
-
-  #connection(token: number, handle: number): BunConnection | undefined {
+  protected connection(token: number, handle: number): BunConnection | undefined {
     const { handles, closing } = this.context;
     const entry = handles.get(handle);
     if (entry instanceof BunConnection && (closing.size === 0 || !closing.has(handle))) {
       return entry;
     }
     return this.entry(token, handle, BunConnection);
+  }
+
+  protected datagramSocket(token: number, handle: number): BunDatagramSocket | undefined {
+    return this.entry(token, handle, BunDatagramSocket);
   }
 
   /** Connects cannot be called off: one under way is a socket that may still open. */

@@ -33,7 +33,7 @@ export class BunStreamListener implements Entry, OperationOwner {
     context.begun.add(this);
     this.accepts = new AcceptQueue(context.reporter, options.backlog, {
       open: (connection) => {
-        connection.handle = context.open(connection);
+        connection.handle = context.openStream(connection);
         return connection.handle;
       },
       refuse: (connection) => {

@@ -23,7 +23,8 @@ export class Pacer {
   };
 
   /** Has `pass` run at the end of the event at hand. */
-  readonly hurry = (): void => {
+  readonly hurry = (pass: () => void): void => {
+    this.#pass ??= pass;
     this.#hurried = true;
   };
 

@@ -4,16 +4,25 @@
  *
  * A chunk that fits a buffer is copied without a view on part of it: a view
  * makes Bun give the chunk an ArrayBuffer of its own, which costs more than the
- * copy and fills the heap.
+ * copy and fills the heap. Of a larger one the memory is freed at once: linear
+ * memory makes the collector's heap look large, so it would come so seldom that
+ * each chunk was written to memory out of the cache, often to fresh pages.
  */
 import { ERROR_CANCELED, ERROR_NO_BUFFERS } from '#generated/layout';
 import { type Deferred, NO_TOKEN, type Reporter } from '../stream/reporter.ts';
+import type { TransferableBuffer } from './bun-api.ts';
 
 /** The stream's flow, as the receiver drives it. */
 export interface Flow {
   pauseReading(): void;
   resumeReading(): void;
 }
+
+/**
+ * From this size on a chunk's memory is freed. Below, what that takes (some 300 ns) is about what
+ * it saves; at 16 KiB an echo took 4.7 instead of 7.3 µs.
+ */
+const FREED_BYTES_LEAST = 4096;
 
 /** `#ending` until the stream ends; then the result that ended it, at most 0. */
 const OPEN = 1;
@@ -59,8 +68,17 @@ export class BunReceiver implements Deferred {
     else this.#flow.resumeReading();
   }
 
-  /** Bytes arrived; they are copied before the call returns. False: no place for more, reading must pause. */
+  /**
+   * Bytes arrived; they are copied before the call returns, and a large chunk is then empty.
+   * False: no place for more, reading must pause.
+   */
   take(chunk: Uint8Array): boolean {
+    const goesOn = this.#take(chunk);
+    if (chunk.length >= FREED_BYTES_LEAST) free(chunk);
+    return goesOn;
+  }
+
+  #take(chunk: Uint8Array): boolean {
     if (this.#discarding) return true;
     if (this.token === NO_TOKEN || this.#rest !== undefined) {
       this.#keep(chunk);
@@ -126,4 +144,10 @@ export class BunReceiver implements Deferred {
     this.bytes += end;
     return true;
   }
+}
+
+/** Frees a chunk's memory, if it is the chunk's alone. */
+function free(chunk: Uint8Array): void {
+  const { buffer, length } = chunk;
+  if (buffer.byteLength === length) (buffer as TransferableBuffer).transfer(0);
 }

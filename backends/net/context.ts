@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { BackendCounters, BackendHost } from '../backend.ts';
 import type { Begun, Entry } from '../stream/driver.ts';
 import { HandleTable } from '../stream/handles.ts';
+import type { Lookout } from '../stream/lookout.ts';
 import type { Reporter } from '../stream/reporter.ts';
 import type { StreamConnection } from './connection.ts';
 import type { WriteRequest } from './direct-write.ts';
@@ -16,6 +17,7 @@ const VIEWS = 1024;
 
 export class NetContext {
   readonly reporter: Reporter;
+  readonly lookout: Lookout;
   readonly handles = new HandleTable<Entry>();
   readonly begun = new Set<Begun>();
   /** Handles whose close is under way. */
@@ -66,7 +68,8 @@ export class NetContext {
   bytesSent = 0;
   #streams = 0;
 
-  constructor(host: BackendHost, reporter: Reporter, bareHandles: boolean) {
+  constructor(host: BackendHost, reporter: Reporter, lookout: Lookout, bareHandles: boolean) {
+    this.lookout = lookout;
     this.bareHandles = bareHandles;
     const { core } = host;
     this.reporter = reporter;
@@ -117,7 +120,12 @@ export class NetContext {
   }
 
   counters(): BackendCounters {
-    return { ...this.counts, bytesSent: this.bytesSent, passes: this.reporter.passes };
+    return {
+      ...this.counts,
+      bytesSent: this.bytesSent,
+      passes: this.reporter.passes,
+      ...this.lookout.counters(),
+    };
   }
 }
 

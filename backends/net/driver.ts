@@ -18,6 +18,7 @@ import type {
 } from '../backend.ts';
 import { SocketDriver } from '../stream/driver.ts';
 import { failureOf } from '../stream/failure.ts';
+import { Lookout, type LookoutOptions, lookOnUs } from '../stream/lookout.ts';
 import { Reporter } from '../stream/reporter.ts';
 import { StreamConnection } from './connection.ts';
 import { NetContext } from './context.ts';
@@ -26,7 +27,7 @@ import { StreamListener } from './listener.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { isBun } from './system.ts';
 
-export interface NetOptions {
+export interface NetOptions extends LookoutOptions {
   /** Sends that may be under way on one connection. Default 16. */
   readonly sendDepth?: number;
   /**
@@ -42,8 +43,10 @@ export class NetDriver extends SocketDriver<NetContext> implements Driver {
 
   constructor(host: BackendHost, options: NetOptions = {}) {
     // After the host's poll phase, so that one turn takes all sockets that were readable.
-    const reporter = new Reporter(host, setImmediate, (pass) => process.nextTick(pass));
-    super(reporter, new NetContext(host, reporter, options.bareHandles ?? true));
+    const hurry = (pass: () => void): void => process.nextTick(pass);
+    const lookout = new Lookout(lookOnUs('net', options));
+    const reporter = new Reporter(host, setImmediate, hurry, lookout);
+    super(reporter, new NetContext(host, reporter, lookout, options.bareHandles ?? true));
     this.limits = {
       receiveDepth: 1,
       sendDepth: options.sendDepth ?? 16,
@@ -131,54 +134,13 @@ export class NetDriver extends SocketDriver<NetContext> implements Driver {
     this.reporter.leave();
   }
 
-  // ---------------------------------------------------------------- streams
+  // ---------------------------------------------------------------- handles by kind
 
-  receive(token: number, handle: number): void {
-    const connection = this.#connection(token, handle);
-    if (connection === undefined) return;
-    this.reporter.enter();
-    this.begin(token, connection);
-    connection.armReceive(token);
-    this.reporter.leave();
-  }
-
-  send(token: number, handle: number, offset: number, length: number): void {
-    const connection = this.#connection(token, handle);
-    if (connection === undefined) return;
-    this.reporter.enter();
-    this.begin(token, connection);
-    connection.send(token, offset, length);
-    this.reporter.leave();
-  }
-
-  shutdown(token: number, handle: number): void {
-    const connection = this.#connection(token, handle);
-    if (connection === undefined) return;
-    this.reporter.enter();
-    this.begin(token, connection);
-    connection.shutdown(token);
-    this.reporter.leave();
-  }
-
-  // ---------------------------------------------------------------- datagrams
-
-  receiveFrom(token: number, handle: number, offset: number, length: number): void {
-    const socket = this.entry(token, handle, DatagramSocket);
-    if (socket === undefined) return;
-    this.begin(token, socket);
-    socket.receiveFrom(token, offset, length);
-  }
-
-  sendTo(token: number, handle: number, offset: number, length: number): void {
-    const socket = this.entry(token, handle, DatagramSocket);
-    if (socket === undefined) return;
-    this.reporter.enter();
-    this.begin(token, socket);
-    socket.sendTo(token, offset, length);
-    this.reporter.leave();
-  }
-
-  #connection(token: number, handle: number): StreamConnection | undefined {
+  protected connection(token: number, handle: number): StreamConnection | undefined {
     return this.entry(token, handle, StreamConnection);
+  }
+
+  protected datagramSocket(token: number, handle: number): DatagramSocket | undefined {
+    return this.entry(token, handle, DatagramSocket);
   }
 }

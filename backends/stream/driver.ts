@@ -15,6 +15,7 @@ import { now, setTimer } from '../clock.ts';
 import { isValidEndpoint } from './endpoint.ts';
 import { systemErrno } from './failure.ts';
 import type { HandleTable } from './handles.ts';
+import type { Lookout } from './lookout.ts';
 import type { OperationOwner, Reporter } from './reporter.ts';
 
 /** How long `dispose` waits for the host to report that the sockets are closed. */
@@ -36,12 +37,26 @@ export interface Begun {
   abandon(reset: boolean): void;
 }
 
+/** A connected stream. */
+export interface StreamSocket extends OperationOwner {
+  receive(token: number): void;
+  send(token: number, offset: number, length: number): void;
+  shutdown(token: number): void;
+}
+
+/** A bound datagram socket. */
+export interface DatagramEndpoint extends OperationOwner {
+  receiveFrom(token: number, offset: number, length: number): void;
+  sendTo(token: number, offset: number, length: number): void;
+}
+
 /** What the sockets of one driver share, as far as this file looks at it. */
 export interface DriverContext {
   readonly handles: HandleTable<Entry>;
   readonly begun: ReadonlySet<Begun>;
   /** Handles whose close is under way. */
   readonly closing: Set<number>;
+  readonly lookout: Lookout;
   counters(): BackendCounters;
 }
 
@@ -57,6 +72,53 @@ export abstract class SocketDriver<Context extends DriverContext> {
   /** These hosts cannot block. */
   wait(): boolean {
     return false;
+  }
+
+  // ---------------------------------------------------------------- streams
+
+  receive(token: number, handle: number): void {
+    const connection = this.connection(token, handle);
+    if (connection === undefined) return;
+    this.reporter.enter();
+    this.begin(token, connection);
+    connection.receive(token);
+    this.reporter.leave();
+  }
+
+  send(token: number, handle: number, offset: number, length: number): void {
+    const connection = this.connection(token, handle);
+    if (connection === undefined) return;
+    this.reporter.enter();
+    this.begin(token, connection);
+    connection.send(token, offset, length);
+    this.reporter.leave();
+  }
+
+  shutdown(token: number, handle: number): void {
+    const connection = this.connection(token, handle);
+    if (connection === undefined) return;
+    this.reporter.enter();
+    this.begin(token, connection);
+    connection.shutdown(token);
+    this.reporter.leave();
+  }
+
+  // ---------------------------------------------------------------- datagrams
+
+  receiveFrom(token: number, handle: number, offset: number, length: number): void {
+    const socket = this.datagramSocket(token, handle);
+    if (socket === undefined) return;
+    this.begin(token, socket);
+    socket.receiveFrom(token, offset, length);
+  }
+
+  sendTo(token: number, handle: number, offset: number, length: number): void {
+    const socket = this.datagramSocket(token, handle);
+    if (socket === undefined) return;
+    this.reporter.enter();
+    this.begin(token, socket);
+    socket.sendTo(token, offset, length);
+    this.reporter.leave();
   }
 
   // ---------------------------------------------------------------- any handle
@@ -112,7 +174,8 @@ export abstract class SocketDriver<Context extends DriverContext> {
   }
 
   async dispose(): Promise<Leftovers> {
-    const { handles, begun } = this.context;
+    const { handles, begun, lookout } = this.context;
+    lookout.stop();
     this.reporter.enter();
     for (const entry of [...begun]) entry.abandon(true);
     for (const entry of handles.list()) entry.abandon(true);
@@ -135,6 +198,12 @@ export abstract class SocketDriver<Context extends DriverContext> {
     this.reporter.settle(token, ERROR_INVALID_OPTION);
     return false;
   }
+
+  /** The open connection behind a handle; undefined where the operation has failed. */
+  protected abstract connection(token: number, handle: number): StreamSocket | undefined;
+
+  /** The same, for datagrams. */
+  protected abstract datagramSocket(token: number, handle: number): DatagramEndpoint | undefined;
 
   protected begin(token: number, owner: OperationOwner): void {
     this.reporter.begin(token, owner);

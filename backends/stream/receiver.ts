@@ -35,13 +35,13 @@ export abstract class ReceiveSide implements Deferred {
   }
 
   /** Arms a receive. What was kept is placed in the next pass. */
-  armReceive(token: number): void {
+  receive(token: number): void {
     this.receiveToken = token;
     if (this.#rest !== undefined || this.#ending !== OPEN) this.#reporter.defer(this);
     else this.resumeReading();
   }
 
-  /** Deferred part of `armReceive`. */
+  /** Deferred part of `receive`. */
   run(): void {
     if (this.receiveToken === NO_TOKEN) return;
     const rest = this.#rest;

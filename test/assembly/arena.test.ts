@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ARENA_MIN_LOG2, Arena as layout } from '#generated/layout';
+import { ARENA_ASIDE, ARENA_MIN_LOG2, Arena as layout } from '#generated/layout';
 import { Arena, type Core } from '../../src/core/index.ts';
 import { ArenaModel } from '../models/arena.ts';
 import { createCore, throwsCode } from '../support/primitives.ts';
@@ -113,6 +113,34 @@ forEachVariant((name, makeCore) => {
       arena.free(hot);
       assert.is(arena.alloc(1), hot);
     }
+  });
+
+  test(`${name}: a burst that was freed is there for what is larger, from the first block to the last`, () => {
+    const core = createCore(makeCore, 1 << 23);
+    const units = 4096;
+    const arena = Arena.create(core, { sizeBytes: units * UNIT });
+    const base = baseOf(core, arena);
+    for (let round = 0; round < 2; round++) {
+      const blocks = Array.from({ length: units }, () => arena.alloc(1) as number);
+      assert.is(new Set(blocks).size, units);
+      assert.is(arena.alloc(1), undefined);
+      for (const block of blocks) arena.free(block);
+      assert.is(arena.usedBytes, 0);
+      for (const block of blocks.slice(0, 4)) {
+        throwsCode(() => arena.free(block), 'STALE_TOKEN');
+        throwsCode(() => arena.blockBytes(block), 'STALE_TOKEN');
+      }
+      // As they lie: what is put aside has a bound, for all of it is merged at once.
+      let aside = 0;
+      let at = core.u32[(arena.address + ARENA_ASIDE) >>> 2] as number;
+      for (; at !== 0; at = core.u32[at >>> 2] as number) aside++;
+      assert.ok(aside > 0 && aside < units / 2, `${aside} of ${units} blocks are put aside`);
+      const [half, rest] = [arena.alloc((units / 2) * UNIT), arena.alloc((units / 2) * UNIT)];
+      assert.equal(new Set([half, rest]), new Set([base, base + (units / 2) * UNIT]));
+      arena.free(half as number);
+      arena.free(rest as number);
+    }
+    assert.is(arena.alloc(units * UNIT), base);
   });
 
   test(`${name}: addresses where no block starts are refused and harm nothing`, () => {

@@ -259,4 +259,110 @@ forEachVariant((name, makeCore) => {
   }
 });
 
+const lists = fc.record({
+  framing: fc.constantFrom(
+    ...['u8', 'u16le,inclusive', 'u16be', 'u24be', 'u32le', 'u32be,inclusive'].map(parseFraming),
+    parseFraming('varint'),
+  ),
+  maxQueuedBytes: fc.constantFrom(50, 700, 3000, 2 ** 20),
+  replies: fc.array(
+    fc.record({
+      connection: fc.integer({ min: 0, max: 1 }),
+      run: fc.integer({ min: 1, max: 12 }),
+      length: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constantFrom(62, 63, 128, 200, 254)),
+    }),
+    { minLength: 1, maxLength: 24 },
+  ),
+});
+
+forEachVariant((name, makeCore) => {
+  test(`${name}: lists of replies to two connections fill their chunks, and nothing else`, async () => {
+    const core = createCore(makeCore, 4 << 20);
+    const { exports, u8, u32 } = core;
+    const depth = { receiveDepth: 1, sendDepth: 1 };
+    const regions = placeRegions(
+      core,
+      { maxConnections: 2, receiveBuffers: 1, receiveBufferBytes: 64, arenaBytes: 2 ** 17 },
+      { ...depth, maxTransferBytes: 2 ** 20, selectsBuffers: false },
+    );
+    const { worker } = regions;
+    const payload = core.reserve(256);
+    for (let at = 0; at < 256; at++) u8[payload + at] = at * 7 + 1;
+    const profile = core.reserve(layout.Profile.$size);
+    const open = () => {
+      const token = exports.connectionCreate(worker, layout.CONNECTION_STREAM, profile);
+      const slot = exports.connectionCheck(worker, token);
+      const opening = exports.operationStart(worker, layout.OPERATION_CONNECT, slot);
+      exports.complete(worker, opening, 7, 0, layout.NOTHING, 0);
+      exports.turn(worker, 0);
+      return slot;
+    };
+    await check(
+      fc.property(lists, ({ framing, maxQueuedBytes, replies }) => {
+        const options = { framing, maxQueuedBytes, highWaterMarkBytes: maxQueuedBytes };
+        const written = writeLoopProfile(
+          core,
+          { ...options, chunkBytes: 512 },
+          { ...depth, receiveBytes: 64 },
+        );
+        u8.copyWithin(profile, written, written + layout.Profile.$size);
+        const slots = [open(), open()];
+        const wanted: number[][] = [[], []];
+        let count = 0;
+        let refused = -1;
+        for (const { connection, run, length } of replies) {
+          for (let index = 0; index < run; index++, count++) {
+            const word = (regions.replies + count * layout.REPLY_BYTES) >>> 2;
+            u32[word] = slots[connection] as number;
+            u32[word + 1] = payload;
+            u32[word + 2] = length;
+            if (refused >= 0) continue;
+            const queue = wanted[connection] as number[];
+            const frame = modelEncode(framing, u8.slice(payload, payload + length));
+            if (typeof frame === 'string') throw new Error(frame);
+            if (queue.length + frame.length > maxQueuedBytes) refused = count;
+            else queue.push(...frame);
+          }
+        }
+        assert.is(exports.sendList(worker, 0, count), refused < 0 ? count : refused);
+        for (const [index, slot] of slots.entries()) {
+          const record = exports.poolAddress(regions.connections, slot) >>> 0;
+          const field = (at: number) => u32[(record + at) >>> 2] as number;
+          const queue = wanted[index] as number[];
+          const found: number[] = [];
+          let chunk = field(layout.Connection.queueHead);
+          for (let links = 0; chunk !== 0; links++) {
+            assert.ok(links < 1000, 'the chain of chunks ends');
+            const [end, limit] = [layout.SendChunk.end, layout.SendChunk.limit].map(
+              (at) => u32[(chunk + at) >>> 2] as number,
+            ) as [number, number];
+            assert.ok(end <= limit, 'a chunk ends in its block');
+            found.push(...u8.subarray(chunk + layout.SEND_CHUNK_HEADER, end));
+            chunk = u32[(chunk + layout.SendChunk.next) >>> 2] as number;
+          }
+          assert.is(field(layout.Connection.queuedBytes), queue.length);
+          assert.equal(found, queue);
+        }
+        // Both go, and all that they had with them.
+        for (const slot of slots) exports.connectionAbort(worker, slot, layout.ERROR_ABORTED);
+        exports.finish(worker);
+        const submissions = regions.submissions >>> 2;
+        const submitted = u32[(worker + layout.Worker.submissionCount) >>> 2] as number;
+        for (let index = 0; index < submitted; index++) {
+          const at = submissions + index * (layout.SUBMISSION_BYTES / 4);
+          const token = core.f64[(at + layout.Submission.token / 4) >>> 1] as number;
+          exports.complete(worker, token, layout.ERROR_ABORTED, 0, layout.NOTHING, 0);
+        }
+        u32[(worker + layout.Worker.submissionCount) >>> 2] = 0;
+        exports.turn(worker, 0);
+        exports.finish(worker);
+        assert.is(exports.arenaUsed(regions.arena), 0);
+        assert.is(exports.poolInUse(regions.connections), 0);
+        assert.is(exports.poolInUse(regions.operations), 0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
 test.run();

@@ -1,10 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { COMPLETION_BUFFER, COMPLETION_MORE, ERROR_RESET, NOTHING } from '#generated/layout';
 import type { BackendHost } from '../../backends/backend.ts';
+import type { Lookout } from '../../backends/stream/lookout.ts';
 import { Reporter } from '../../backends/stream/reporter.ts';
 
 /** A reporter whose host calls back only when told to. */
-function rig() {
+function rig(lookout?: Lookout) {
   const waiting: (() => void)[] = [];
   const hurried: (() => void)[] = [];
   const seen: number[] = [];
@@ -18,6 +20,7 @@ function rig() {
     host,
     (pass) => waiting.push(pass),
     (pass) => hurried.push(pass),
+    lookout,
   );
   reporter.attach(() => {
     seen.push(completed);
@@ -86,6 +89,51 @@ test('the receive of a single stream is in a hurry', () => {
   assert.is(waiting.length, 0);
   hurried.shift()?.();
   assert.equal(seen, [1]);
+});
+
+test('a lookout hears of receives, and of passes that leave nothing to do', () => {
+  const heard: string[] = [];
+  const lookout = {
+    passed: () => heard.push('passed'),
+    received: () => heard.push('received'),
+  } as unknown as Lookout;
+  const { reporter, waiting, fill } = rig(lookout);
+  fill(2);
+  waiting.shift()?.();
+  assert.equal(heard, ['received', 'received', 'passed']);
+  heard.length = 0;
+  reporter.defer({ run: () => reporter.ask() });
+  waiting.shift()?.();
+  // It has asked for another pass: only that one is the last.
+  assert.equal(heard, []);
+  waiting.shift()?.();
+  assert.equal(heard, ['passed']);
+});
+
+test('what was held back is completed with the numbers it had', () => {
+  const seen: number[][] = [];
+  const host = {
+    complete: (...numbers: number[]) => seen.push(numbers),
+  } as unknown as BackendHost;
+  const passes: (() => void)[] = [];
+  const reporter = new Reporter(
+    host,
+    (pass) => passes.push(pass),
+    () => {},
+  );
+  // A token beyond 2^32, a negative result, no buffer.
+  const token = 2 ** 51 + 5;
+  reporter.begin(token, { cancel() {} });
+  reporter.enter();
+  reporter.filled(token, 65_536, 1023);
+  reporter.finish(token, ERROR_RESET, 104);
+  reporter.leave();
+  assert.equal(seen, []);
+  passes.shift()?.();
+  assert.equal(seen, [
+    [token, 65_536, COMPLETION_MORE | COMPLETION_BUFFER, 1023, 0],
+    [token, ERROR_RESET, 0, NOTHING, 104],
+  ]);
 });
 
 test.run();
