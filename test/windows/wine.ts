@@ -1,5 +1,6 @@
 /** Programs of Windows that a test on Linux starts in Wine, with the package as it is installed. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -51,6 +52,11 @@ export class Wine {
     const end = () => endProcesses(prefix);
     process.on('exit', end);
     await copyPrefix(template, prefix);
+    // Stays until `close`: Wine's server else ends some seconds after the last program, and one
+    // that starts in that very moment is cut off.
+    // It would hold pipes open.
+    const server = spawn('wineserver', ['-p'], { env: wineEnvironment(prefix), stdio: 'ignore' });
+    await once(server, 'exit');
     // No link to what was built: Bun would find the repository's koffi from there.
     const cli = await copyPackage(folder);
     for (const name of ['koffi', '@koromix']) {
