@@ -21,12 +21,17 @@ export async function writeFiles(result: BenchmarkResult, files: OutputFiles): P
 
 /** How far a run is: one line that changes on a terminal, else a line now and then. */
 export class RunProgress {
-  readonly #started = performance.now();
+  /** When this part of the run began. */
+  #started = performance.now();
   #told = this.#started;
+  #done = 0;
 
   show(done: number, all: number, text: string): void {
     const { isTTY } = process.stderr;
     const now = performance.now();
+    // The next part takes another time a step.
+    if (done < this.#done) this.#started = now;
+    this.#done = done;
     if (!isTTY && now - this.#told < NOW_AND_THEN_MS) return;
     this.#told = now;
     const left =
