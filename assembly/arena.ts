@@ -63,7 +63,6 @@ export function arenaAlloc(arena: usize, sizeBytes: u32): usize {
   const record = changetype<Arena>(arena);
   if (sizeBytes > (<u32>1) << record.sizeLog2) return 0;
   const order = orderFor(sizeBytes);
-  const top = record.sizeLog2 - ARENA_MIN_LOG2;
   arenaLock(arena);
   const aside = arena + ARENA_ASIDE + order * 4;
   let block: usize = order < ARENA_ASIDE_ORDERS ? <usize>load<u32>(aside) : 0;

@@ -2,7 +2,6 @@
 import {
   DecodeContext,
   Decoder,
-  ERROR_FRAME_TOO_LONG,
   ERROR_FRAME_TRUNCATED,
   ERROR_NO_BUFFERS,
   EVENT_BYTES,

@@ -72,8 +72,7 @@ export function receivedSelected(
   const result = operation.result;
   const closing = (connection.state & (STATE_CLOSE_SUBMITTED | STATE_CLOSED)) != 0;
   if (completion.flags & COMPLETION_BUFFER) {
-    const dropped = STATE_DISCARD | STATE_RECEIVE_ENDED;
-    if (result > 0 && !closing && (connection.state & dropped) == 0) {
+    if (result > 0 && (connection.state & UNDELIVERED) == 0) {
       appendPending(port, connection, completion.buffer, result);
       markReady(worker, owner);
     } else poolRelease(port.buffers, completion.buffer);

@@ -5,35 +5,24 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { listFiles } from '../../build/files.ts';
 import { testWith } from '../examples/run-example.ts';
 import { chromium } from '../hosts/chromium.ts';
+import { readImports } from './import-graph.ts';
 
 /** What a page may import: the public entries without a system below them, and the micro benchmark. */
 const ENTRIES = ['index', 'core', 'sim', 'msgpack', 'bench-micro'];
 
 test('what a page loads at once imports no module of Node', async () => {
+  const inputs = await readImports(ENTRIES.map((name) => `dist/${name}.js`));
   for (const name of ENTRIES) {
-    const { metafile } = await build({
-      entryPoints: [`dist/${name}.js`],
-      bundle: true,
-      splitting: true,
-      write: false,
-      metafile: true,
-      outdir: 'dist/none',
-      format: 'esm',
-      platform: 'node',
-      packages: 'external',
-      logLevel: 'silent',
-    });
     const seen = new Set<string>();
     const visit = (path: string): void => {
       if (seen.has(path)) return;
       seen.add(path);
-      for (const { kind, external, path: to } of metafile.inputs[path]?.imports ?? []) {
+      for (const { kind, external, path: to } of inputs[path]?.imports ?? []) {
         if (kind !== 'import-statement') continue;
         assert.not(external && to.startsWith('node:'), `${name}: ${path} imports ${to}`);
         visit(to);

@@ -1,29 +1,19 @@
 /** The arrows of ARCHITECTURE.md, held against the code's own imports. */
 import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { build } from 'esbuild';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { listFiles } from '../../build/files.ts';
+import { readImports } from './import-graph.ts';
 
 type Graph = ReadonlyMap<string, readonly string[]>;
 
 /** What each source file imports at run time: types are erased. */
 async function readGraph(): Promise<Graph> {
   const files = (await Promise.all(['src', 'backends'].map(listFiles))).flat();
-  const { metafile } = await build({
-    entryPoints: files.filter((path) => path.endsWith('.ts')),
-    bundle: true,
-    write: false,
-    metafile: true,
-    outdir: 'dist/none',
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    logLevel: 'silent',
-  });
+  const inputs = await readImports(files.filter((path) => path.endsWith('.ts')));
   return new Map(
-    Object.entries(metafile.inputs).map(([path, { imports }]) => [
+    Object.entries(inputs).map(([path, { imports }]) => [
       path,
       imports.filter(({ external }) => !external).map((edge) => edge.path),
     ]),

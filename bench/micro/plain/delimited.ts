@@ -8,17 +8,20 @@ import { PlainDecoder } from './decoder-base.ts';
  */
 const LOOP_BYTES = hasBuffer ? 0 : 256;
 
-export class Line extends PlainDecoder {
-  readonly #short: boolean;
+abstract class Delimited extends PlainDecoder {
+  protected readonly short: boolean;
   constructor(input: Uint8Array, roomBytes: number, capacity: number, lineBytes: number) {
     super(input, roomBytes, capacity);
-    this.#short = lineBytes < LOOP_BYTES;
+    this.short = lineBytes < LOOP_BYTES;
   }
+}
+
+export class Line extends Delimited {
   protected scan(from: number, end: number): number {
     const { bytes, events } = this;
     let start = from;
     let event = this.count * 2;
-    if (this.#short) {
+    if (this.short) {
       for (let at = from; at < end; at++) {
         if (bytes[at] !== 10) continue;
         events[event] = start;
@@ -52,17 +55,12 @@ export class Line extends PlainDecoder {
 }
 
 /** CR LF. */
-export class Delimiter extends PlainDecoder {
-  readonly #short: boolean;
-  constructor(input: Uint8Array, roomBytes: number, capacity: number, lineBytes: number) {
-    super(input, roomBytes, capacity);
-    this.#short = lineBytes < LOOP_BYTES;
-  }
+export class Delimiter extends Delimited {
   protected scan(from: number, end: number): number {
     const { bytes, events } = this;
     let start = from;
     let event = this.count * 2;
-    if (this.#short) {
+    if (this.short) {
       for (let at = from + 1; at < end; at++) {
         if (bytes[at] !== 10 || bytes[at - 1] !== 13 || at - 1 < start) continue;
         events[event] = start;
